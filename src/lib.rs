@@ -1,1 +1,15 @@
+//! Dovetail: an S3 gateway that makes large uploads survive anything.
+//!
+//! The layers, from the ground up. Each uses those before it and never those after it; `tests/it/tidy.rs` holds
+//! the table.
+//!
+//! - [`base`]: the clock, randomness, S3's limits, buffers, owned background tasks.
+//! - [`wire`]: S3's words, for the server and the client.
+//! - [`meta`]: an ordered, transactional key-value store, and the records kept in it.
+//! - [`blob`]: immutable blobs on local disk, in memory or in a bucket somewhere else.
+//! - [`engine`]: what S3 means, in one transaction an operation.
 
+pub mod base;
+pub mod blob;
+pub mod engine;
+pub mod meta;

@@ -1,0 +1,179 @@
+//! The fixed memory that request bodies pass through (invariant 6).
+//!
+//! A body leases [`CHUNKS_PER_BODY`] chunks before its first byte is read: one is filled from the network while the
+//! other is hashed and written. Chunks are aligned for direct I/O and are used again, because fresh memory costs a
+//! page fault for every 4 KiB. When the budget is spent, the next body waits for its lease.
+
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Bytes in a chunk: large enough that a write call is cheap, small enough to have many.
+pub const CHUNK_LEN: usize = 1 << 20;
+/// Chunks one body may hold at a time.
+pub const CHUNKS_PER_BODY: usize = 2;
+/// Direct I/O wants memory aligned to the device's block; 4 KiB satisfies all.
+pub const ALIGNMENT: usize = 4096;
+
+/// A budget of memory for bodies. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct BufferPool {
+    bodies: Arc<Semaphore>,
+    spare: Arc<Spare>,
+}
+
+#[derive(Debug, Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl BufferPool {
+    /// A pool of at most `budget_len` bytes, and at least enough for one body.
+    pub fn new(budget_len: usize) -> BufferPool {
+        let bodies = (budget_len / (CHUNK_LEN * CHUNKS_PER_BODY)).max(1);
+        BufferPool { bodies: Arc::new(Semaphore::new(bodies)), spare: Arc::default() }
+    }
+
+    /// The memory for one body, or `None` when none came free within `wait`: answer SlowDown then.
+    pub async fn lease(&self, wait: Duration) -> Option<Lease> {
+        let budget = tokio::time::timeout(wait, Arc::clone(&self.bodies).acquire_owned()).await.ok()?;
+        let budget = budget.expect("the semaphore is never closed");
+        Some(Lease {
+            turns: Arc::new(Semaphore::new(CHUNKS_PER_BODY)),
+            budget: Arc::new(budget),
+            spare: Arc::clone(&self.spare),
+        })
+    }
+
+    /// Bodies that could lease memory now.
+    pub fn bodies_free(&self) -> usize {
+        self.bodies.available_permits()
+    }
+}
+
+/// The right of one body to hold [`CHUNKS_PER_BODY`] chunks. The memory goes back to the pool when the lease and all
+/// its chunks are dropped.
+#[derive(Debug)]
+pub struct Lease {
+    turns: Arc<Semaphore>,
+    budget: Arc<OwnedSemaphorePermit>,
+    spare: Arc<Spare>,
+}
+
+impl Lease {
+    /// An empty chunk; waits while all of this body's chunks are still being hashed or written.
+    pub async fn chunk(&self) -> Chunk {
+        let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed");
+        let memory = self.spare.take().unwrap_or_else(|| vec![0; CHUNK_LEN + ALIGNMENT]);
+        let start = memory.as_ptr().align_offset(ALIGNMENT);
+        Chunk {
+            memory,
+            start,
+            len: 0,
+            spare: Arc::clone(&self.spare),
+            _turn: turn,
+            _budget: Arc::clone(&self.budget),
+        }
+    }
+}
+
+impl Spare {
+    fn take(&self) -> Option<Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn give_back(&self, memory: Vec<u8>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
+
+/// [`CHUNK_LEN`] bytes of memory, aligned to [`ALIGNMENT`], being filled.
+#[derive(Debug)]
+pub struct Chunk {
+    memory: Vec<u8>,
+    start: usize,
+    len: usize,
+    spare: Arc<Spare>,
+    _turn: OwnedSemaphorePermit,
+    _budget: Arc<OwnedSemaphorePermit>,
+}
+
+impl Chunk {
+    /// Copies as much of `bytes` as fits and returns how many bytes that was.
+    pub fn fill(&mut self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(CHUNK_LEN - self.len);
+        let at = self.start + self.len;
+        self.memory[at..at + taken].copy_from_slice(&bytes[..taken]);
+        self.len += taken;
+        taken
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.len == CHUNK_LEN
+    }
+
+    /// The filled bytes, shared without copying. The memory goes back to its lease when the last clone is dropped.
+    pub fn freeze(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.memory[self.start..self.start + self.len]
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        self.spare.give_back(std::mem::take(&mut self.memory));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_waits_for_its_own_chunks() {
+        let lease = BufferPool::new(0).lease(Duration::ZERO).await.unwrap();
+        let first = lease.chunk().await.freeze();
+        let _second = lease.chunk().await;
+        assert!(tokio::time::timeout(Duration::from_millis(20), lease.chunk()).await.is_err());
+        let clone = first.clone();
+        drop(first);
+        assert!(tokio::time::timeout(Duration::from_millis(20), lease.chunk()).await.is_err());
+        drop(clone);
+        lease.chunk().await;
+    }
+
+    #[tokio::test]
+    async fn a_spent_budget_refuses_the_next_body_until_every_chunk_is_back() {
+        let pool = BufferPool::new(CHUNK_LEN * CHUNKS_PER_BODY);
+        let lease = pool.lease(Duration::ZERO).await.unwrap();
+        let chunk = lease.chunk().await.freeze();
+        drop(lease);
+        assert!(pool.lease(Duration::from_millis(20)).await.is_none());
+        drop(chunk);
+        assert!(pool.lease(Duration::ZERO).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn chunks_are_aligned_and_hold_what_was_put_in() {
+        let lease = BufferPool::new(0).lease(Duration::ZERO).await.unwrap();
+        let mut chunk = lease.chunk().await;
+        assert_eq!(chunk.fill(b"hello"), 5);
+        assert_eq!(chunk.fill(&vec![7; CHUNK_LEN]), CHUNK_LEN - 5);
+        assert!(chunk.is_full());
+        let bytes = chunk.freeze();
+        assert_eq!(bytes.as_ptr().align_offset(ALIGNMENT), 0);
+        assert_eq!(&bytes[..6], b"hello\x07");
+    }
+}

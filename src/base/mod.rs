@@ -1,0 +1,11 @@
+//! What every layer may use and that uses no layer: the clock, randomness, sizes, buffers, owned tasks.
+//!
+//! The clock, the random source and `tokio::spawn` are touched here and nowhere else (`clippy.toml` holds that),
+//! so that a test can hand in its own and a run can be replayed.
+
+pub mod buffers;
+pub mod clock;
+pub mod fail_point;
+pub mod limits;
+pub mod random;
+pub mod tasks;

@@ -3,6 +3,7 @@
 //! The clock, the random source and `tokio::spawn` are touched here and nowhere else (`clippy.toml` holds that),
 //! so that a test can hand in its own and a run can be replayed.
 
+pub mod body;
 pub mod buffers;
 pub mod clock;
 pub mod fail_point;

@@ -1,1 +1,89 @@
-//! (being written)
+//! What S3 means: buckets, uploads, parts, versions, conditions, listing, references, background jobs.
+//!
+//! One operation, one file in `ops`, one transaction. The engine knows neither HTTP nor XML, nor which store or
+//! backend it has. Front ends check who may do what; the engine does it.
+
+pub mod body;
+pub mod conditions;
+mod error;
+pub mod objects;
+pub mod references;
+
+pub use error::Error;
+
+use crate::base::buffers::BufferPool;
+use crate::base::clock::Clock;
+use crate::base::tasks::Tasks;
+use crate::blob;
+use crate::meta::Meta;
+use dovetail_digest::Md5Lanes;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What an operator can set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Objects up to this many bytes live in the metadata store rather than in a blob of their own.
+    pub inline_len_max: u64,
+    /// Memory for request bodies, in bytes (invariant 6).
+    pub body_memory_len: usize,
+    /// How long a body waits for memory before it gets SlowDown.
+    pub body_memory_wait: Duration,
+    /// An open upload is aborted when it is this old.
+    pub upload_expire_after: Duration,
+    /// How long a repeated Complete gets the same answer.
+    pub complete_repeat_window: Duration,
+    /// How often uploads are looked through for expired ones.
+    pub sweep_interval: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Settings {
+            inline_len_max: 64 << 10,
+            body_memory_len: 128 << 20,
+            body_memory_wait: Duration::from_secs(10),
+            upload_expire_after: 7 * DAY,
+            complete_repeat_window: 2 * DAY,
+            sweep_interval: Duration::from_secs(60 * 60),
+        }
+    }
+}
+
+/// The engine: metadata, blobs, and the few shared things that operations need. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) meta: Meta,
+    pub(crate) blobs: Arc<dyn blob::Store>,
+    pub(crate) lanes: Md5Lanes,
+    pub(crate) buffers: BufferPool,
+    pub(crate) clock: Clock,
+    pub(crate) tasks: Tasks,
+    pub(crate) settings: Arc<Settings>,
+}
+
+impl Engine {
+    /// An engine over these stores. Background jobs start with [`Engine::start_jobs`].
+    pub fn new(
+        meta: Meta,
+        blobs: Arc<dyn blob::Store>,
+        clock: Clock,
+        tasks: Tasks,
+        settings: Settings,
+    ) -> Engine {
+        Engine {
+            meta,
+            blobs,
+            lanes: Md5Lanes::start(),
+            buffers: BufferPool::new(settings.body_memory_len),
+            clock,
+            tasks,
+            settings: Arc::new(settings),
+        }
+    }
+
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+}

@@ -1,1 +1,75 @@
-//! (being written)
+//! What is kept under the keys: records, in CBOR (RFC 8949), each behind one byte that says which format it has.
+//!
+//! Fields are numbered. A new field is an `Option` or has a default, and takes the next number; a number is never
+//! used again. So an older record is still read, and nothing has to be rewritten when the program is upgraded.
+
+mod bucket;
+mod content;
+mod upload;
+mod version;
+
+pub use bucket::{BucketRecord, Versioning};
+pub use content::{
+    BLOCK_LEN, BlobRecord, ContentIndex, Extent, IndexEntry, PARTS_PER_INDEX_ENTRY, PartRecord,
+};
+pub use upload::{CompletedRecord, ProgressRecord, UploadRecord};
+pub use version::{Body, Checksum, ChecksumKind, ETag, Metadata, VersionRecord};
+
+use super::{Error, ErrorKind};
+
+/// The format that this program writes. The only one so far.
+const FORMAT: u8 = 1;
+
+/// A value of a table.
+pub trait Record: Sized + for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()> {
+    /// What it is, for messages.
+    const NAME: &'static str;
+
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![FORMAT];
+        minicbor::encode(self, &mut bytes).expect("writing to memory does not fail");
+        bytes
+    }
+
+    /// Reads what [`Record::encode`] wrote. Anything else is [`ErrorKind::Corrupt`], never a guess.
+    fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let corrupt =
+            |why: String| Error::new(ErrorKind::Corrupt, format!("cannot read a {}: {why}", Self::NAME));
+        match bytes.split_first() {
+            Some((&FORMAT, body)) => minicbor::decode(body).map_err(|err| corrupt(err.to_string())),
+            Some((format, _)) => Err(corrupt(format!("its format {format} is not known to this version"))),
+            None => Err(corrupt("it is empty".to_string())),
+        }
+    }
+}
+
+macro_rules! records {
+    ($($record:ident = $name:literal),* $(,)?) => {
+        $(impl Record for $record { const NAME: &'static str = $name; })*
+    };
+}
+
+records! {
+    BucketRecord = "bucket record",
+    VersionRecord = "version record",
+    UploadRecord = "upload record",
+    ProgressRecord = "progress record",
+    CompletedRecord = "completed upload record",
+    PartRecord = "part record",
+    ContentIndex = "content index",
+    BlobRecord = "blob record",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_it_did_not_write() {
+        let good = ProgressRecord { changes: 3, parts: 2, bytes_len: 10, key_deleted: false }.encode();
+        assert_eq!(ProgressRecord::decode(&good).unwrap().bytes_len, 10);
+        for bad in [&[][..], &[9, 1, 2], &good[..good.len() - 1], &[1, 0xff, 0xff]] {
+            assert_eq!(ProgressRecord::decode(bad).unwrap_err().kind, ErrorKind::Corrupt, "{bad:?}");
+        }
+    }
+}

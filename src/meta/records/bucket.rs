@@ -1,0 +1,41 @@
+//! A bucket.
+
+use crate::meta::keys::BucketId;
+use minicbor::{Decode, Encode};
+
+/// A bucket; its name is the key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BucketRecord {
+    #[cbor(n(0), with = "super::content::id8")]
+    id: [u8; 8],
+    /// The canonical id of the owner.
+    #[n(1)]
+    pub owner: String,
+    /// Unix milliseconds.
+    #[n(2)]
+    pub created_ms: i64,
+    #[n(3)]
+    pub versioning: Versioning,
+}
+
+/// Whether a bucket keeps old versions. Once enabled it can only be suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Versioning {
+    #[n(0)]
+    Never,
+    #[n(1)]
+    Enabled,
+    #[n(2)]
+    Suspended,
+}
+
+impl BucketRecord {
+    pub fn new(id: BucketId, owner: String, created_ms: i64) -> BucketRecord {
+        BucketRecord { id: id.0, owner, created_ms, versioning: Versioning::Never }
+    }
+
+    pub fn id(&self) -> BucketId {
+        BucketId(self.id)
+    }
+}

@@ -1,0 +1,130 @@
+//! The bytes of objects: parts, the extents they are made of, and the blobs these lie in.
+//!
+//! A content is a list of parts. It never changes once a version names it, so versions share it. Its index, part
+//! number 0, lets a range or a part be found with two reads, however many parts there are.
+
+use super::Checksum;
+use crate::blob::BlobId;
+use minicbor::{Decode, Encode};
+
+/// Every block of a blob but the last has this many bytes, and a checksum of its own: a range read verifies whole
+/// blocks. 256 KiB is what one read call moves best, and 5 GiB of them have 80 KiB of checksums.
+pub const BLOCK_LEN: u64 = 256 << 10;
+
+/// Parts between two entries of a [`ContentIndex`].
+pub const PARTS_PER_INDEX_ENTRY: usize = 64;
+
+/// A slice of a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Extent {
+    #[cbor(n(0), with = "id16")]
+    blob: [u8; 16],
+    #[n(1)]
+    pub offset: u64,
+    #[n(2)]
+    pub len: u64,
+}
+
+impl Extent {
+    pub fn new(blob: BlobId, offset: u64, len: u64) -> Extent {
+        Extent { blob: blob.0, offset, len }
+    }
+
+    pub fn blob(&self) -> BlobId {
+        BlobId(self.blob)
+    }
+}
+
+/// A part of an upload, or of what it became. A PutObject above the inline limit is a content with part 1 alone.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct PartRecord {
+    #[n(0)]
+    pub len: u64,
+    /// MD5 of the part's bytes: its ETag.
+    #[cbor(n(1), with = "id16")]
+    pub md5: [u8; 16],
+    /// With the upload's algorithm; CRC64NVME when the upload has none.
+    #[n(2)]
+    pub checksum: Checksum,
+    /// What the part is made of, in order. Empty only when `len` is 0. More than one after UploadPartCopy.
+    #[n(3)]
+    pub extents: Vec<Extent>,
+    /// When the part was finished, Unix milliseconds.
+    #[n(4)]
+    pub modified_ms: i64,
+}
+
+/// Where the parts of a completed upload begin. Kept as part number 0.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ContentIndex {
+    /// Parts in the content; their numbers may have gaps.
+    #[n(0)]
+    pub parts: u16,
+    /// One for every [`PARTS_PER_INDEX_ENTRY`] parts, the first for the first part.
+    #[n(1)]
+    pub entries: Vec<IndexEntry>,
+}
+
+/// The part at a multiple of [`PARTS_PER_INDEX_ENTRY`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct IndexEntry {
+    /// Its number, as the client gave it.
+    #[n(0)]
+    pub number: u16,
+    /// Where its first byte is in the object.
+    #[n(1)]
+    pub offset: u64,
+}
+
+/// A finished blob.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct BlobRecord {
+    #[n(0)]
+    pub len: u64,
+    /// CRC-32C of every block of [`BLOCK_LEN`] bytes, big-endian, four bytes each.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub block_checksums: Vec<u8>,
+}
+
+impl BlobRecord {
+    /// The checksum of the block that begins at `index * BLOCK_LEN`.
+    pub fn block_checksum(&self, index: u64) -> Option<u32> {
+        let at = usize::try_from(index).ok()?.checked_mul(4)?;
+        let bytes = self.block_checksums.get(at..at + 4)?;
+        Some(u32::from_be_bytes(bytes.try_into().expect("four bytes were taken")))
+    }
+}
+
+/// Eight bytes as a CBOR byte string.
+pub(super) mod id8 {
+    use minicbor::{Decoder, Encoder, decode, encode};
+
+    pub fn encode<C, W: encode::Write>(
+        id: &[u8; 8],
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(id)?.ok()
+    }
+
+    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<[u8; 8], decode::Error> {
+        d.bytes()?.try_into().map_err(|_| decode::Error::message("an id must have 8 bytes"))
+    }
+}
+
+/// Sixteen bytes as a CBOR byte string.
+pub(super) mod id16 {
+    use minicbor::{Decoder, Encoder, decode, encode};
+
+    pub fn encode<C, W: encode::Write>(
+        id: &[u8; 16],
+        e: &mut Encoder<W>,
+        _: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        e.bytes(id)?.ok()
+    }
+
+    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<[u8; 16], decode::Error> {
+        d.bytes()?.try_into().map_err(|_| decode::Error::message("an id must have 16 bytes"))
+    }
+}

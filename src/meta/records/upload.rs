@@ -1,0 +1,84 @@
+//! Multipart uploads, open and completed.
+
+use super::{Checksum, ChecksumKind, ETag, Metadata};
+use crate::meta::keys::BucketId;
+use minicbor::{Decode, Encode};
+
+/// An open upload: what CreateMultipartUpload was given. Bucket, key, id and with it the time are in its key.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct UploadRecord {
+    /// Canonical id of whoever created it.
+    #[n(0)]
+    pub initiator: String,
+    #[n(1)]
+    pub metadata: Metadata,
+    /// The algorithm the client asked for (its S3 name) and the kind, or `None`: CRC64NVME, not shown.
+    #[n(2)]
+    pub checksum: Option<(String, ChecksumKind)>,
+}
+
+/// How far an upload is. Kept apart from [`UploadRecord`] because every part rewrites it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct ProgressRecord {
+    /// Goes up with every part that is stored: Complete reads the parts outside its transaction and then finds out
+    /// from this whether one has changed.
+    #[n(0)]
+    pub changes: u64,
+    #[n(1)]
+    pub parts: u32,
+    /// Bytes in all parts.
+    #[n(2)]
+    pub bytes_len: u64,
+    /// An object of the upload's key was deleted since the upload was created.
+    #[cbor(n(3), default)]
+    pub key_deleted: bool,
+}
+
+/// A completed upload: the answer, kept for clients whose answer was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct CompletedRecord {
+    #[cbor(n(0), with = "super::content::id8")]
+    bucket: [u8; 8],
+    #[n(1)]
+    pub key: String,
+    /// SHA-256 over the part numbers and MD5s of the list that was completed.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub part_list: Vec<u8>,
+    #[n(3)]
+    pub etag: ETag,
+    #[n(4)]
+    pub checksum: Checksum,
+    /// Wire form of the version id when the bucket was versioned.
+    #[n(5)]
+    pub version_id: Option<String>,
+    /// Unix milliseconds.
+    #[n(6)]
+    pub completed_ms: i64,
+}
+
+impl CompletedRecord {
+    #[allow(clippy::too_many_arguments, reason = "a record's constructor names each field once")]
+    pub fn new(
+        bucket: BucketId,
+        key: String,
+        part_list: [u8; 32],
+        etag: ETag,
+        checksum: Checksum,
+        version_id: Option<String>,
+        completed_ms: i64,
+    ) -> CompletedRecord {
+        CompletedRecord {
+            bucket: bucket.0,
+            key,
+            part_list: part_list.to_vec(),
+            etag,
+            checksum,
+            version_id,
+            completed_ms,
+        }
+    }
+
+    pub fn bucket(&self) -> BucketId {
+        BucketId(self.bucket)
+    }
+}

@@ -1,0 +1,135 @@
+//! Versions of objects.
+
+use crate::meta::keys::ContentId;
+use minicbor::{Decode, Encode};
+use std::fmt;
+
+/// A version of an object, or a delete marker.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct VersionRecord {
+    /// Wire form; `None` is S3's null version.
+    #[n(0)]
+    pub version_id: Option<String>,
+    /// Unix milliseconds.
+    #[n(1)]
+    pub modified_ms: i64,
+    #[n(2)]
+    pub len: u64,
+    #[n(3)]
+    pub etag: ETag,
+    #[n(4)]
+    pub checksum: Option<Checksum>,
+    #[n(5)]
+    pub body: Body,
+    #[n(6)]
+    pub metadata: Metadata,
+    /// Canonical id of the owner.
+    #[n(7)]
+    pub owner: String,
+    #[n(8)]
+    pub delete_marker: bool,
+}
+
+/// Where a version's bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Body {
+    /// No bytes: an empty object or a delete marker.
+    #[n(0)]
+    Empty,
+    /// In the table `Inline`, under this content.
+    #[n(1)]
+    Inline(#[cbor(n(0), with = "content_id")] ContentId),
+    /// In part 1 of this content: a single PutObject.
+    #[n(2)]
+    Single(#[cbor(n(0), with = "content_id")] ContentId),
+    /// In the parts that this content's index names: a completed upload.
+    #[n(3)]
+    Multipart(#[cbor(n(0), with = "content_id")] ContentId),
+}
+
+impl Body {
+    pub fn content(&self) -> Option<ContentId> {
+        match self {
+            Body::Empty => None,
+            Body::Inline(id) | Body::Single(id) | Body::Multipart(id) => Some(*id),
+        }
+    }
+}
+
+/// An entity tag: the MD5 of the bytes, or of the parts' MD5s with their number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ETag {
+    #[cbor(n(0), with = "super::content::id16")]
+    pub md5: [u8; 16],
+    /// `-N` of a multipart object.
+    #[n(1)]
+    pub parts: Option<u16>,
+}
+
+impl fmt::Display for ETag {
+    /// Without quotes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.md5.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+        self.parts.map_or(Ok(()), |parts| write!(f, "-{parts}"))
+    }
+}
+
+/// A checksum of S3's additional kinds.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Checksum {
+    /// S3's name of the algorithm: `CRC64NVME`.
+    #[n(0)]
+    pub algorithm: String,
+    #[n(1)]
+    pub kind: ChecksumKind,
+    /// The digest; of a composite checksum without `-N`.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub value: Vec<u8>,
+}
+
+/// What a checksum of a multipart object is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ChecksumKind {
+    /// All bytes.
+    #[n(0)]
+    FullObject,
+    /// The parts' checksums.
+    #[n(1)]
+    Composite,
+}
+
+/// What a client says about an object when it writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Metadata {
+    /// System headers under their lower-case names (`content-type`, `cache-control`, ...), as sent.
+    #[n(0)]
+    pub headers: Vec<(String, String)>,
+    /// User metadata without `x-amz-meta-`, lower-case names, values decoded.
+    #[n(1)]
+    pub user: Vec<(String, String)>,
+    /// `None` is STANDARD.
+    #[n(2)]
+    pub storage_class: Option<String>,
+    /// Object tags, in the order given.
+    #[n(3)]
+    pub tags: Vec<(String, String)>,
+}
+
+mod content_id {
+    use super::ContentId;
+    use crate::meta::records::content::id16;
+    use minicbor::{Decoder, Encoder, decode, encode};
+
+    pub fn encode<C, W: encode::Write>(
+        id: &ContentId,
+        e: &mut Encoder<W>,
+        ctx: &mut C,
+    ) -> Result<(), encode::Error<W::Error>> {
+        id16::encode(&id.0, e, ctx)
+    }
+
+    pub fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<ContentId, decode::Error> {
+        id16::decode(d, ctx).map(ContentId)
+    }
+}

@@ -9,7 +9,7 @@
 
 use crate::blob::BlobId;
 use crate::engine::Error;
-use crate::meta::keys::{self, ContentId, Owned};
+use crate::meta::keys::{self, Owned};
 use crate::meta::records::{BlobRecord, Body, Extent, PartRecord, Record};
 use crate::meta::{ErrorKind, Read, Table, Write};
 

@@ -4,11 +4,13 @@
 //! `a` sorts before `a/b` as S3 demands. Numbers are big-endian. Times that should come newest first are inverted.
 
 use crate::blob::BlobId;
+use minicbor::{Decode, Encode};
 use std::fmt;
 
 /// A bucket's own number: a bucket made again under the same name is another bucket.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BucketId(pub [u8; 8]);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct BucketId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 8]);
 
 impl BucketId {
     pub fn random() -> BucketId {
@@ -24,8 +26,9 @@ impl fmt::Debug for BucketId {
 
 /// What the bytes of one or more versions are known by: an upload's id once it is completed, or one made for a
 /// single PutObject. Copies share it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ContentId(pub [u8; 16]);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Encode, Decode)]
+#[cbor(transparent)]
+pub struct ContentId(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 16]);
 
 impl ContentId {
     /// An id that sorts by `now_ms` and cannot be guessed: 6 bytes of time, 10 of randomness.

@@ -6,8 +6,8 @@ use minicbor::{Decode, Encode};
 /// A bucket; its name is the key.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct BucketRecord {
-    #[cbor(n(0), with = "super::content::id8")]
-    id: [u8; 8],
+    #[n(0)]
+    pub id: BucketId,
     /// The canonical id of the owner.
     #[n(1)]
     pub owner: String,
@@ -28,14 +28,4 @@ pub enum Versioning {
     Enabled,
     #[n(2)]
     Suspended,
-}
-
-impl BucketRecord {
-    pub fn new(id: BucketId, owner: String, created_ms: i64) -> BucketRecord {
-        BucketRecord { id: id.0, owner, created_ms, versioning: Versioning::Never }
-    }
-
-    pub fn id(&self) -> BucketId {
-        BucketId(self.id)
-    }
 }

@@ -17,7 +17,7 @@ pub const PARTS_PER_INDEX_ENTRY: usize = 64;
 /// A slice of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Extent {
-    #[cbor(n(0), with = "id16")]
+    #[cbor(n(0), with = "minicbor::bytes")]
     blob: [u8; 16],
     #[n(1)]
     pub offset: u64,
@@ -41,7 +41,7 @@ pub struct PartRecord {
     #[n(0)]
     pub len: u64,
     /// MD5 of the part's bytes: its ETag.
-    #[cbor(n(1), with = "id16")]
+    #[cbor(n(1), with = "minicbor::bytes")]
     pub md5: [u8; 16],
     /// With the upload's algorithm; CRC64NVME when the upload has none.
     #[n(2)]
@@ -92,39 +92,5 @@ impl BlobRecord {
         let at = usize::try_from(index).ok()?.checked_mul(4)?;
         let bytes = self.block_checksums.get(at..at + 4)?;
         Some(u32::from_be_bytes(bytes.try_into().expect("four bytes were taken")))
-    }
-}
-
-/// Eight bytes as a CBOR byte string.
-pub(super) mod id8 {
-    use minicbor::{Decoder, Encoder, decode, encode};
-
-    pub fn encode<C, W: encode::Write>(
-        id: &[u8; 8],
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
-        e.bytes(id)?.ok()
-    }
-
-    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<[u8; 8], decode::Error> {
-        d.bytes()?.try_into().map_err(|_| decode::Error::message("an id must have 8 bytes"))
-    }
-}
-
-/// Sixteen bytes as a CBOR byte string.
-pub(super) mod id16 {
-    use minicbor::{Decoder, Encoder, decode, encode};
-
-    pub fn encode<C, W: encode::Write>(
-        id: &[u8; 16],
-        e: &mut Encoder<W>,
-        _: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
-        e.bytes(id)?.ok()
-    }
-
-    pub fn decode<C>(d: &mut Decoder<'_>, _: &mut C) -> Result<[u8; 16], decode::Error> {
-        d.bytes()?.try_into().map_err(|_| decode::Error::message("an id must have 16 bytes"))
     }
 }

@@ -37,13 +37,13 @@ pub struct ProgressRecord {
 /// A completed upload: the answer, kept for clients whose answer was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct CompletedRecord {
-    #[cbor(n(0), with = "super::content::id8")]
-    bucket: [u8; 8],
+    #[n(0)]
+    pub bucket: BucketId,
     #[n(1)]
     pub key: String,
     /// SHA-256 over the part numbers and MD5s of the list that was completed.
     #[cbor(n(2), with = "minicbor::bytes")]
-    pub part_list: Vec<u8>,
+    pub part_list: [u8; 32],
     #[n(3)]
     pub etag: ETag,
     #[n(4)]
@@ -54,31 +54,4 @@ pub struct CompletedRecord {
     /// Unix milliseconds.
     #[n(6)]
     pub completed_ms: i64,
-}
-
-impl CompletedRecord {
-    #[allow(clippy::too_many_arguments, reason = "a record's constructor names each field once")]
-    pub fn new(
-        bucket: BucketId,
-        key: String,
-        part_list: [u8; 32],
-        etag: ETag,
-        checksum: Checksum,
-        version_id: Option<String>,
-        completed_ms: i64,
-    ) -> CompletedRecord {
-        CompletedRecord {
-            bucket: bucket.0,
-            key,
-            part_list: part_list.to_vec(),
-            etag,
-            checksum,
-            version_id,
-            completed_ms,
-        }
-    }
-
-    pub fn bucket(&self) -> BucketId {
-        BucketId(self.bucket)
-    }
 }

@@ -38,13 +38,13 @@ pub enum Body {
     Empty,
     /// In the table `Inline`, under this content.
     #[n(1)]
-    Inline(#[cbor(n(0), with = "content_id")] ContentId),
+    Inline(#[n(0)] ContentId),
     /// In part 1 of this content: a single PutObject.
     #[n(2)]
-    Single(#[cbor(n(0), with = "content_id")] ContentId),
+    Single(#[n(0)] ContentId),
     /// In the parts that this content's index names: a completed upload.
     #[n(3)]
-    Multipart(#[cbor(n(0), with = "content_id")] ContentId),
+    Multipart(#[n(0)] ContentId),
 }
 
 impl Body {
@@ -59,7 +59,7 @@ impl Body {
 /// An entity tag: the MD5 of the bytes, or of the parts' MD5s with their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ETag {
-    #[cbor(n(0), with = "super::content::id16")]
+    #[cbor(n(0), with = "minicbor::bytes")]
     pub md5: [u8; 16],
     /// `-N` of a multipart object.
     #[n(1)]
@@ -114,22 +114,4 @@ pub struct Metadata {
     /// Object tags, in the order given.
     #[n(3)]
     pub tags: Vec<(String, String)>,
-}
-
-mod content_id {
-    use super::ContentId;
-    use crate::meta::records::content::id16;
-    use minicbor::{Decoder, Encoder, decode, encode};
-
-    pub fn encode<C, W: encode::Write>(
-        id: &ContentId,
-        e: &mut Encoder<W>,
-        ctx: &mut C,
-    ) -> Result<(), encode::Error<W::Error>> {
-        id16::encode(&id.0, e, ctx)
-    }
-
-    pub fn decode<C>(d: &mut Decoder<'_>, ctx: &mut C) -> Result<ContentId, decode::Error> {
-        id16::decode(d, ctx).map(ContentId)
-    }
 }

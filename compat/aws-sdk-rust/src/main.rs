@@ -9,7 +9,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, Delete, ObjectIdentifier,
+    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, Delete,
+    ObjectIdentifier,
 };
 use std::error::Error;
 use std::future::Future;
@@ -33,8 +34,13 @@ async fn main() {
 
 fn client() -> Client {
     let variable = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
-    let credentials =
-        Credentials::new(variable("AWS_ACCESS_KEY_ID"), variable("AWS_SECRET_ACCESS_KEY"), None, None, "compat");
+    let credentials = Credentials::new(
+        variable("AWS_ACCESS_KEY_ID"),
+        variable("AWS_SECRET_ACCESS_KEY"),
+        None,
+        None,
+        "compat",
+    );
     let config = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -109,7 +115,8 @@ async fn begin(client: &Client, state: &str) {
 async fn resume(client: &Client, state: &str) {
     check("resumes by what ListParts shows, and completes", async {
         let id = std::fs::read_to_string(state)?;
-        let there: Vec<i32> = listed(client, &id).await?.iter().filter_map(|part| part.part_number()).collect();
+        let there: Vec<i32> =
+            listed(client, &id).await?.iter().filter_map(|part| part.part_number()).collect();
         let wanted: Vec<i32> = (1..=parts() as i32).step_by(2).collect();
         expect(there == wanted, &format!("ListParts shows {there:?}"))?;
         for number in 1..=parts() {
@@ -124,8 +131,13 @@ async fn resume(client: &Client, state: &str) {
     })
     .await;
     check("reads it back whole, with its checksum", async {
-        let answer =
-            client.get_object().bucket(BUCKET).key("large").checksum_mode(ChecksumMode::Enabled).send().await?;
+        let answer = client
+            .get_object()
+            .bucket(BUCKET)
+            .key("large")
+            .checksum_mode(ChecksumMode::Enabled)
+            .send()
+            .await?;
         expect(answer.checksum_crc64_nvme().is_some(), "no CRC64NVME")?;
         let body = answer.body.collect().await?.into_bytes();
         let wanted: Vec<u8> = (1..=parts()).flat_map(part).collect();
@@ -134,7 +146,8 @@ async fn resume(client: &Client, state: &str) {
     .await;
     check("reads it back by part and by range", async {
         for number in [1, 2, parts()] {
-            let answer = client.get_object().bucket(BUCKET).key("large").part_number(number as i32).send().await?;
+            let answer =
+                client.get_object().bucket(BUCKET).key("large").part_number(number as i32).send().await?;
             expect(answer.parts_count() == Some(parts() as i32), "wrong number of parts")?;
             expect(answer.body.collect().await?.into_bytes() == part(number), "the part differs")?;
         }
@@ -212,8 +225,13 @@ async fn algorithms(client: &Client) -> Outcome {
     for algorithm in [A::Crc32, A::Crc32C, A::Crc64Nvme, A::Sha1, A::Sha256] {
         let put = client.put_object().bucket(BUCKET).key("sum").checksum_algorithm(algorithm.clone());
         put.body(ByteStream::from_static(b"hello")).send().await?;
-        let head =
-            client.head_object().bucket(BUCKET).key("sum").checksum_mode(ChecksumMode::Enabled).send().await?;
+        let head = client
+            .head_object()
+            .bucket(BUCKET)
+            .key("sum")
+            .checksum_mode(ChecksumMode::Enabled)
+            .send()
+            .await?;
         let kept = match algorithm {
             A::Crc32 => head.checksum_crc32(),
             A::Crc32C => head.checksum_crc32_c(),
@@ -236,7 +254,8 @@ async fn errors(client: &Client) -> Outcome {
 }
 
 async fn conditions(client: &Client) -> Outcome {
-    let put = |key: &'static str| client.put_object().bucket(BUCKET).key(key).body(ByteStream::from_static(b"x"));
+    let put =
+        |key: &'static str| client.put_object().bucket(BUCKET).key(key).body(ByteStream::from_static(b"x"));
     put("once").if_none_match("*").send().await?;
     let second = put("once").if_none_match("*").send().await;
     expect(second.err().is_some_and(|err| err.code() == Some("PreconditionFailed")), "not PreconditionFailed")

@@ -6,7 +6,11 @@
 pub mod body;
 pub mod conditions;
 mod error;
+pub mod inline;
+pub mod jobs;
 pub mod objects;
+pub mod ops;
+pub mod readers;
 pub mod references;
 
 pub use error::Error;
@@ -19,6 +23,7 @@ use crate::meta::Meta;
 use dovetail_digest::Md5Lanes;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// What an operator can set.
 #[derive(Clone, Debug)]
@@ -61,6 +66,8 @@ pub struct Engine {
     pub(crate) clock: Clock,
     pub(crate) tasks: Tasks,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) readers: readers::Readers,
+    collector: Arc<Notify>,
 }
 
 impl Engine {
@@ -72,6 +79,7 @@ impl Engine {
         tasks: Tasks,
         settings: Settings,
     ) -> Engine {
+        let collector = Arc::new(Notify::new());
         Engine {
             meta,
             blobs,
@@ -80,7 +88,15 @@ impl Engine {
             clock,
             tasks,
             settings: Arc::new(settings),
+            readers: readers::Readers::new(Arc::clone(&collector)),
+            collector,
         }
+    }
+
+    /// To be called after a commit that may have queued something for the collector. Forgetting it only costs time:
+    /// the collector looks every few seconds.
+    pub(crate) fn wake_collector(&self) {
+        self.collector.notify_one();
     }
 
     pub fn clock(&self) -> &Clock {

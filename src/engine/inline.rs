@@ -1,0 +1,47 @@
+//! Small objects as they are kept in the table `Inline`: a checksum, then the bytes.
+
+use crate::meta::keys::ContentId;
+use crate::meta::{Error, ErrorKind};
+use bytes::Bytes;
+
+/// CRC-32C of the bytes, big-endian, before them.
+const CHECKSUM_LEN: usize = 4;
+
+/// The value to store for these bytes.
+pub fn encode(bytes: &[u8]) -> Vec<u8> {
+    let mut value = Vec::with_capacity(CHECKSUM_LEN + bytes.len());
+    value.extend_from_slice(&dovetail_digest::crc32c(bytes).to_be_bytes());
+    value.extend_from_slice(bytes);
+    value
+}
+
+/// The bytes in a stored value, verified (invariant 5); anything but what [`encode`] wrote is `Corrupt`.
+pub fn decode(id: ContentId, value: &Bytes) -> Result<Bytes, Error> {
+    let corrupt =
+        |why: &str| Error::new(ErrorKind::Corrupt, format!("cannot read inline content {id}: {why}"));
+    let (checksum, bytes) = value.split_first_chunk().ok_or_else(|| corrupt("it is cut short"))?;
+    if dovetail_digest::crc32c(bytes) != u32::from_be_bytes(*checksum) {
+        return Err(corrupt("its checksum does not match"));
+    }
+    Ok(value.slice(CHECKSUM_LEN..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_back_what_it_wrote_and_nothing_else() {
+        let id = ContentId([7; 16]);
+        for bytes in [&b""[..], b"a", b"some bytes"] {
+            let value = encode(bytes);
+            assert_eq!(decode(id, &value.clone().into()).unwrap(), bytes);
+            for at in 0..value.len() {
+                let mut damaged = value.clone();
+                damaged[at] ^= 1;
+                assert_eq!(decode(id, &damaged.into()).unwrap_err().kind, ErrorKind::Corrupt);
+            }
+        }
+        assert!(decode(id, &Bytes::from_static(&[1, 2, 3])).is_err());
+    }
+}

@@ -1,0 +1,1 @@
+//! What runs though nobody asked: one file a job, one bounded unit of work at a time.

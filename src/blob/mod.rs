@@ -2,7 +2,9 @@
 //!
 //! A blob's name is 16 random bytes, never anything a client sent. Who still needs a blob is the engine's to know.
 
+#[cfg(any(test, feature = "fail-points"))]
 pub mod conformance;
+#[cfg(any(test, feature = "fail-points"))]
 pub mod faulty;
 pub mod local;
 pub mod memory;

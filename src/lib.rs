@@ -13,3 +13,4 @@ pub mod base;
 pub mod blob;
 pub mod engine;
 pub mod meta;
+pub mod wire;

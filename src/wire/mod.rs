@@ -1,0 +1,17 @@
+//! S3's words: what the server's front end and the client both read and write. Nothing here knows a bucket, an
+//! upload or a connection: texts and bytes go in, typed values come out, and the other way round.
+//!
+//! What is read was sent by a stranger, so every parser is bounded and total: an answer or a typed error, never a
+//! panic. The time is handed in.
+
+pub mod bucket_name;
+pub mod checksum;
+pub mod copy_source;
+pub mod error_code;
+pub mod etag;
+pub mod header_value;
+pub mod http_date;
+pub mod percent;
+pub mod range;
+pub mod sigv4;
+pub mod xml;

@@ -1,0 +1,356 @@
+//! The real binary is killed at every fail point, restarted, and asked what it remembers.
+//!
+//! Several workers write at once, each to keys of its own and one request at a time, so that after a kill at most one
+//! request a worker is in doubt. What was acknowledged has to be there; what is in doubt is either done or not done,
+//! and can be finished (invariants 1, 2, 3 and 8). Afterwards `dovetail fsck` finds nothing wrong but blobs that no
+//! record names, and with `--repair` not even these.
+
+use crate::client::Client;
+use crate::gateway::Gateway;
+use crate::seed::Seed;
+use bytes::Bytes;
+use dovetail::base::fail_point;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+const BUCKET: &str = "crash";
+const WORKERS: usize = 4;
+/// The least length of a part that is not the last.
+const PART_LEN: usize = 5 << 20;
+/// A point that is not reached within this time is not reached at all, which fails the test.
+const WORK_TIME: Duration = Duration::from_secs(20);
+
+/// What one worker knows.
+struct Worker {
+    client: Client,
+    name: String,
+    seed: Seed,
+    /// Acknowledged: the bytes of each key.
+    objects: BTreeMap<String, Bytes>,
+    /// The request that was not answered.
+    doubt: Option<Doubt>,
+    upload: Option<Upload>,
+}
+
+/// A request whose answer was lost.
+enum Doubt {
+    /// The key has either these bytes (or none) or what it had before.
+    Object {
+        key: String,
+        bytes: Option<Bytes>,
+    },
+    Create,
+    Part,
+    Complete,
+    Abort,
+}
+
+/// An open upload, as far as it was acknowledged.
+struct Upload {
+    key: String,
+    id: String,
+    parts: Vec<Bytes>,
+    /// ETags of the parts that were acknowledged, by index.
+    etags: BTreeMap<usize, String>,
+}
+
+impl Upload {
+    fn list(&self) -> Vec<(usize, String)> {
+        self.etags.iter().map(|(index, etag)| (index + 1, etag.clone())).collect()
+    }
+
+    fn whole(&self) -> Bytes {
+        self.parts.concat().into()
+    }
+}
+
+impl Worker {
+    fn new(client: Client, number: usize, seed: u64) -> Worker {
+        let name = format!("worker-{number}");
+        let seed = Seed::new(seed.wrapping_add(number as u64 * 7919));
+        Worker { client, name, seed, objects: BTreeMap::new(), doubt: None, upload: None }
+    }
+
+    /// Writes until a request fails, which leaves it in doubt, or until `end`.
+    async fn work_until(&mut self, end: Instant) {
+        while Instant::now() < end {
+            let done = match self.seed.below(10) {
+                0..=2 => self.put_small().await,
+                3..=4 => self.put_large().await,
+                5 => self.delete().await,
+                6 => self.copy().await,
+                _ => self.multipart().await,
+            };
+            if done.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn key(&mut self) -> String {
+        format!("{}/{}", self.name, self.seed.below(6))
+    }
+
+    async fn put_small(&mut self) -> Option<()> {
+        let len = self.seed.below(60_000) as usize;
+        let bytes = self.seed.bytes(len);
+        self.put(bytes.into()).await
+    }
+
+    async fn put_large(&mut self) -> Option<()> {
+        // Both sides of the length from which files are written directly.
+        let len = if self.seed.below(3) == 0 { 9 << 20 } else { 100_000 } + self.seed.below(5000) as usize;
+        let bytes = self.seed.bytes(len);
+        self.put(bytes.into()).await
+    }
+
+    async fn put(&mut self, bytes: Bytes) -> Option<()> {
+        let key = self.key();
+        let answer = self.client.put(BUCKET, &key, bytes.clone()).await;
+        self.settle(key, Some(bytes), answer.map(|answer| answer.expect(200)).ok().is_some())
+    }
+
+    async fn delete(&mut self) -> Option<()> {
+        let key = self.key();
+        let answer = self.client.delete(BUCKET, &key).await;
+        self.settle(key, None, answer.map(|answer| answer.expect(204)).ok().is_some())
+    }
+
+    async fn copy(&mut self) -> Option<()> {
+        let Some((from, bytes)) = self.objects.iter().next().map(|(key, bytes)| (key.clone(), bytes.clone()))
+        else {
+            return Some(());
+        };
+        let to = self.key();
+        if to == from {
+            return Some(());
+        }
+        let answer = self.client.copy(BUCKET, &from, &to).await;
+        self.settle(to, Some(bytes), answer.map(|answer| answer.expect(200)).ok().is_some())
+    }
+
+    /// Records what a write did, or that nobody knows.
+    fn settle(&mut self, key: String, bytes: Option<Bytes>, acknowledged: bool) -> Option<()> {
+        if !acknowledged {
+            self.doubt = Some(Doubt::Object { key, bytes });
+            return None;
+        }
+        match bytes {
+            Some(bytes) => self.objects.insert(key, bytes),
+            None => self.objects.remove(&key),
+        };
+        Some(())
+    }
+
+    async fn multipart(&mut self) -> Option<()> {
+        let key = self.key();
+        let Ok(id) = self.client.create_upload(BUCKET, &key).await else {
+            self.doubt = Some(Doubt::Create);
+            return None;
+        };
+        let parts = vec![self.seed.bytes(PART_LEN).into(), self.seed.bytes(70_000).into()];
+        self.upload = Some(Upload { key, id, parts, etags: BTreeMap::new() });
+        self.send_missing_parts().await?;
+        if self.seed.below(4) == 0 { self.abort().await } else { self.complete().await }
+    }
+
+    async fn send_missing_parts(&mut self) -> Option<()> {
+        let upload = self.upload.as_mut().expect("an upload is open");
+        for index in 0..upload.parts.len() {
+            if upload.etags.contains_key(&index) {
+                continue;
+            }
+            let part = upload.parts[index].clone();
+            match self.client.upload_part(BUCKET, &upload.key, &upload.id, index + 1, part).await {
+                Ok(answer) => {
+                    let answer = answer.expect(200);
+                    let etag =
+                        answer.header("etag").expect("a part has an ETag").trim_matches('"').to_string();
+                    upload.etags.insert(index, etag);
+                }
+                Err(_) => {
+                    self.doubt = Some(Doubt::Part);
+                    return None;
+                }
+            }
+        }
+        Some(())
+    }
+
+    async fn complete(&mut self) -> Option<()> {
+        let upload = self.upload.as_ref().expect("an upload is open");
+        match self.client.complete(BUCKET, &upload.key, &upload.id, &upload.list()).await {
+            Ok(answer) => {
+                answer.expect(200);
+                let upload = self.upload.take().expect("it was there a moment ago");
+                self.objects.insert(upload.key.clone(), upload.whole());
+                Some(())
+            }
+            Err(_) => {
+                self.doubt = Some(Doubt::Complete);
+                None
+            }
+        }
+    }
+
+    async fn abort(&mut self) -> Option<()> {
+        let upload = self.upload.as_ref().expect("an upload is open");
+        match self.client.abort(BUCKET, &upload.key, &upload.id).await {
+            Ok(answer) => {
+                answer.expect(204);
+                self.upload = None;
+                Some(())
+            }
+            Err(_) => {
+                self.doubt = Some(Doubt::Abort);
+                None
+            }
+        }
+    }
+
+    /// After the restart: what was in doubt is settled, open uploads are finished, and everything is read back.
+    async fn verify(&mut self) {
+        match self.doubt.take() {
+            None | Some(Doubt::Create) => {}
+            Some(Doubt::Object { key, bytes }) => self.settle_doubtful_object(key, bytes).await,
+            Some(Doubt::Part) => {
+                self.check_parts().await;
+                self.send_missing_parts().await.expect("the gateway is back");
+            }
+            Some(Doubt::Complete) => {
+                // The answer was lost: the client asks again, and gets it, whether or not the first one was done.
+                self.complete().await.expect("the gateway is back");
+            }
+            Some(Doubt::Abort) => {
+                let upload = self.upload.take().expect("an upload was being aborted");
+                let answer =
+                    self.client.abort(BUCKET, &upload.key, &upload.id).await.expect("the gateway is back");
+                assert!(matches!(answer.status, 204 | 404), "{}", answer.text());
+            }
+        }
+        if self.upload.is_some() {
+            self.check_parts().await;
+            self.send_missing_parts().await.expect("the gateway is back");
+            self.complete().await.expect("the gateway is back");
+        }
+        self.check_objects().await;
+    }
+
+    async fn settle_doubtful_object(&mut self, key: String, bytes: Option<Bytes>) {
+        let answer = self.client.get(BUCKET, &key).await.expect("the gateway is back");
+        let found = (answer.status == 200).then_some(answer.body);
+        let before = self.objects.get(&key).cloned();
+        assert!(found == bytes || found == before, "{key} is neither what it was nor what it should become");
+        match found {
+            Some(bytes) => self.objects.insert(key, bytes),
+            None => self.objects.remove(&key),
+        };
+    }
+
+    /// ListParts shows every part that was acknowledged; of the one in doubt it shows all or nothing.
+    async fn check_parts(&mut self) {
+        let upload = self.upload.as_mut().expect("an upload is open");
+        let listed =
+            self.client.list_parts(BUCKET, &upload.key, &upload.id).await.expect("the gateway is back");
+        let listed: BTreeMap<usize, String> =
+            listed.expect("the upload was acknowledged").into_iter().collect();
+        for (index, etag) in &upload.etags {
+            assert_eq!(listed.get(&(index + 1)), Some(etag), "part {} was acknowledged", index + 1);
+        }
+        for (number, etag) in listed {
+            let wanted = dovetail_digest::md5(&upload.parts[number - 1]);
+            assert_eq!(etag, wanted.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            upload.etags.insert(number - 1, etag);
+        }
+    }
+
+    async fn check_objects(&self) {
+        for (key, bytes) in &self.objects {
+            let answer = self.client.get(BUCKET, key).await.expect("the gateway is back").expect(200);
+            assert!(answer.body == *bytes, "{key} has other bytes than were acknowledged");
+        }
+    }
+}
+
+/// Kills a gateway at `point`, when it is reached for the `nth` time, under load; then checks everything.
+async fn kill_at(point: &str, nth: u64, seed: u64) {
+    let mut gateway = Gateway::start_with(&[("DOVETAIL_UPLOADS__EXPIRE_AFTER", "1d")]).await;
+    gateway.client().send("PUT", "/crash", &[], "").await.unwrap().expect(200);
+    assert!(gateway.stop().success());
+    gateway.spawn(&[("DOVETAIL_KILL_AT", &format!("{point}:{nth}"))]);
+    gateway.wait_ready().await;
+
+    let end = Instant::now() + WORK_TIME;
+    let workers = (0..WORKERS).map(|number| {
+        let mut worker = Worker::new(gateway.client(), number, seed);
+        async move {
+            worker.work_until(end).await;
+            worker
+        }
+    });
+    let mut workers = futures::future::join_all(workers).await;
+    let killed = Instant::now() + Duration::from_secs(5);
+    while gateway.is_running() && Instant::now() < killed {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(!gateway.is_running(), "{point} was not reached {nth} times");
+
+    gateway.spawn(&[]);
+    gateway.wait_ready().await;
+    for worker in &mut workers {
+        worker.verify().await;
+    }
+    let mut listed = gateway.client().list(BUCKET).await.unwrap();
+    let mut known: Vec<String> = workers.iter().flat_map(|worker| worker.objects.keys().cloned()).collect();
+    listed.sort();
+    known.sort();
+    assert_eq!(listed, known, "the listing shows something else than was acknowledged");
+    assert!(gateway.stop().success());
+    check_with_fsck(&mut gateway);
+}
+
+fn check_with_fsck(gateway: &mut Gateway) {
+    let repaired = gateway.fsck(&["--deep", "--repair"]);
+    let text =
+        String::from_utf8_lossy(&repaired.stdout).into_owned() + &String::from_utf8_lossy(&repaired.stderr);
+    assert!(repaired.status.success(), "fsck --repair: {text}");
+    let clean = gateway.fsck(&["--deep"]);
+    let text = String::from_utf8_lossy(&clean.stdout).into_owned() + &String::from_utf8_lossy(&clean.stderr);
+    assert!(clean.status.success(), "fsck after repair: {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_at_any_fail_point() {
+    let mut seed = Seed::from_environment("nothing_acknowledged_is_lost_at_any_fail_point");
+    for point in fail_point::ALL {
+        let nth = 1 + seed.below(3);
+        println!("killing at {point}, time {nth}");
+        kill_at(point, nth, seed.next()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_killed_at_any_moment() {
+    let mut seed = Seed::from_environment("nothing_acknowledged_is_lost_when_killed_at_any_moment");
+    let mut gateway = Gateway::start().await;
+    gateway.client().send("PUT", "/crash", &[], "").await.unwrap().expect(200);
+    let start = seed.next();
+    let mut workers: Vec<Worker> =
+        (0..WORKERS).map(|number| Worker::new(gateway.client(), number, start)).collect();
+    for _ in 0..8 {
+        let end = Instant::now() + WORK_TIME;
+        let wait = Duration::from_millis(100 + seed.below(1500));
+        let work = futures::future::join_all(workers.iter_mut().map(|worker| worker.work_until(end)));
+        let kill = async {
+            tokio::time::sleep(wait).await;
+            gateway.kill();
+        };
+        tokio::join!(work, kill);
+        gateway.restart().await;
+        for worker in &mut workers {
+            worker.verify().await;
+        }
+    }
+    assert!(gateway.stop().success());
+    check_with_fsck(&mut gateway);
+}

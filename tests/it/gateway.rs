@@ -1,0 +1,163 @@
+//! The real binary on a folder of its own, to be started, killed and started again.
+
+use crate::client::Client;
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const ACCESS_KEY_ID: &str = "test-access-key";
+pub const SECRET_ACCESS_KEY: &str = "test-secret-key";
+/// Starting on a loaded machine takes a while; never reached when all is well.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A gateway and its data. Dropping it kills it.
+pub struct Gateway {
+    child: Option<Child>,
+    port: u16,
+    data: TempDir,
+    environment: Vec<(String, String)>,
+}
+
+impl Gateway {
+    /// Starts a gateway on an empty folder and waits until it is ready.
+    pub async fn start() -> Gateway {
+        Gateway::start_with(&[]).await
+    }
+
+    /// The same with environment variables, which a restart has too.
+    pub async fn start_with(environment: &[(&str, &str)]) -> Gateway {
+        let data = tempfile::tempdir().expect("a temporary folder can be made");
+        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let environment = environment.collect();
+        let mut gateway = Gateway { child: None, port: free_port(), data, environment };
+        gateway.spawn(&[]);
+        gateway.wait_ready().await;
+        gateway
+    }
+
+    /// Starts the process again on the same data, without waiting. `environment` is for this start alone.
+    pub fn spawn(&mut self, environment: &[(&str, &str)]) {
+        assert!(self.child.is_none(), "the gateway is already running");
+        let log =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.data.path().join("test.log"));
+        let log = log.expect("the log can be written");
+        let child = Command::new(env!("CARGO_BIN_EXE_dovetail"))
+            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
+            .arg("--data-dir")
+            .arg(self.data.path().join("data"))
+            .env("DOVETAIL_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("DOVETAIL_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a file handle can be copied"))
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.expect("the gateway can be started"));
+    }
+
+    /// Waits until the gateway answers that it is ready.
+    ///
+    /// # Panics
+    /// If it ends before that, with its log.
+    pub async fn wait_ready(&mut self) {
+        let http = reqwest::Client::new();
+        let url = format!("{}/_/ready", self.endpoint());
+        let started = Instant::now();
+        loop {
+            if let Ok(answer) = http.get(&url).send().await
+                && answer.status() == 200
+            {
+                return;
+            }
+            if let Some(status) = self.try_wait() {
+                panic!("the gateway ended with {status} before it was ready:\n{}", self.log());
+            }
+            assert!(started.elapsed() < PATIENCE, "the gateway is not ready:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// `kill -9`: nothing is flushed.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// `kill -9`, then the same command again.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.spawn(&[]);
+        self.wait_ready().await;
+    }
+
+    /// SIGTERM; how the process ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().expect("the gateway is running");
+        let pid = rustix::process::Pid::from_child(&child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
+        child.wait().expect("the process can be waited for")
+    }
+
+    /// The exit status, if the process has ended.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        let status = self.child.as_mut()?.try_wait().expect("the process can be asked");
+        if status.is_some() {
+            self.child = None;
+        }
+        status
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.try_wait();
+        self.child.is_some()
+    }
+
+    /// `dovetail fsck` on the data of a gateway that is not running.
+    pub fn fsck(&mut self, arguments: &[&str]) -> Output {
+        assert!(!self.is_running(), "fsck needs the gateway to be stopped");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dovetail"));
+        command.arg("fsck").arg("--data-dir").arg(self.data.path().join("data")).args(arguments);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.output().expect("fsck can be started")
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(&self.endpoint(), ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+    }
+
+    pub fn data_dir(&self) -> std::path::PathBuf {
+        self.data.path().join("data")
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("the gateway is running").id()
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.data.path().join("test.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = self.log();
+            let tail: Vec<&str> = log.lines().rev().take(30).collect();
+            eprintln!("the gateway's last lines:\n{}", tail.into_iter().rev().collect::<Vec<_>>().join("\n"));
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("a bound socket has an address").port()
+}

@@ -1,0 +1,8 @@
+//! The one integration binary: what a client, an operator and a power cut see.
+
+mod client;
+mod crash;
+mod gateway;
+mod model;
+mod seed;
+mod tidy;

@@ -3,9 +3,11 @@
 //! [`Store`] is what a database has to offer; [`Meta`] is how the engine uses it. The store knows tables, keys and
 //! bytes; what they mean is written down in [`keys`] and [`records`], and what S3 makes of them is the engine's.
 
+#[cfg(any(test, feature = "fail-points"))]
 pub mod conformance;
 pub mod keys;
 pub mod memory;
+mod overlay;
 pub mod records;
 pub mod rocksdb;
 
@@ -221,6 +223,10 @@ impl Error {
     /// Whether the same call may succeed later without anybody's help.
     pub fn is_transient(&self) -> bool {
         matches!(self.kind, ErrorKind::Conflict | ErrorKind::Unavailable)
+    }
+
+    fn panicked_job() -> Error {
+        Error::new(ErrorKind::Io, "a job of the metadata store panicked")
     }
 
     fn lost_job() -> Error {

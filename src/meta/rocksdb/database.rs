@@ -1,0 +1,159 @@
+//! The open database, and reads from it.
+
+use ::rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, Snapshot, WriteBatch, WriteOptions};
+use bytes::Bytes;
+use std::path::Path;
+
+use super::{Settings, options};
+use crate::meta::overlay::{self, Base, Cursor, Overlay, stored_key, table_end};
+use crate::meta::{Error, ErrorKind, Read, Step, Table};
+
+/// RocksDB with its two column families.
+pub struct Database {
+    db: DB,
+}
+
+impl Database {
+    pub fn open(dir: &Path, settings: &Settings) -> Result<Database, Error> {
+        let families = options::families(settings);
+        let db = DB::open_cf_descriptors(&options::database(settings), dir, families)
+            .map_err(|source| cannot_open(dir, source))?;
+        let database = Database { db };
+        for name in [options::RECORDS, options::INLINE] {
+            database
+                .db
+                .set_options_cf(database.family(name), options::SET_WHEN_OPEN)
+                .map_err(|source| cannot_open(dir, source))?;
+        }
+        Ok(database)
+    }
+
+    pub fn rocksdb(&self) -> &DB {
+        &self.db
+    }
+
+    pub fn family(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("the column family was opened with the database")
+    }
+
+    fn family_of(&self, table: Table) -> &ColumnFamily {
+        self.family(if table == Table::Inline { options::INLINE } else { options::RECORDS })
+    }
+
+    /// Stores all of `written` in one write. When this returns `Ok` it is durable.
+    pub fn write(&self, written: &Overlay) -> Result<(), ::rocksdb::Error> {
+        let (records, inline) = (self.family(options::RECORDS), self.family(options::INLINE));
+        let mut batch = WriteBatch::with_capacity_bytes(written.len() + written.len() / 8);
+        for (key, value) in written.iter() {
+            let family = if key[0] == Table::Inline as u8 { inline } else { records };
+            match value {
+                Some(value) => batch.put_cf(family, key, value),
+                None => batch.delete_cf(family, key),
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        self.db.write_opt(batch, &options)
+    }
+
+    /// The state as it is at each read. Consistent only for the thread that writes.
+    pub fn latest(&self) -> View<'_> {
+        View { database: self, snapshot: None, options: ReadOptions::default() }
+    }
+
+    /// The state as it is now.
+    pub fn snapshot(&self) -> View<'_> {
+        let snapshot = self.db.snapshot();
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&snapshot);
+        View { database: self, snapshot: Some(snapshot), options }
+    }
+}
+
+/// A state of the database to read from.
+pub struct View<'a> {
+    database: &'a Database,
+    snapshot: Option<Snapshot<'a>>,
+    /// For point reads; holds the snapshot too.
+    options: ReadOptions,
+}
+
+impl Read for View<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Bytes>, Error> {
+        let found = self.database.db.get_pinned_cf_opt(
+            self.database.family_of(table),
+            stored_key(table, key),
+            &self.options,
+        );
+        match found {
+            Ok(value) => Ok(value.map(|value| Bytes::copy_from_slice(&value))),
+            Err(source) => Err(failed(format!("cannot read from table {table:?}"), source)),
+        }
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Step,
+    ) -> Result<(), Error> {
+        overlay::scan(&mut *self.cursor(table), table, from, visit)
+    }
+}
+
+impl Base for View<'_> {
+    fn cursor(&self, table: Table) -> Box<dyn Cursor + '_> {
+        let mut options = ReadOptions::default();
+        if let Some(snapshot) = &self.snapshot {
+            options.set_snapshot(snapshot);
+        }
+        options.set_iterate_upper_bound(table_end(table));
+        let iterator = self.database.db.raw_iterator_cf_opt(self.database.family_of(table), options);
+        Box::new(Place { table, iterator })
+    }
+}
+
+struct Place<'a> {
+    table: Table,
+    iterator: DBRawIterator<'a>,
+}
+
+impl Cursor for Place<'_> {
+    fn seek(&mut self, key: &[u8]) {
+        self.iterator.seek(key);
+    }
+
+    fn advance(&mut self) {
+        self.iterator.next();
+    }
+
+    fn entry(&self) -> Option<(&[u8], &[u8])> {
+        self.iterator.item()
+    }
+
+    fn status(&self) -> Result<(), Error> {
+        self.iterator.status().map_err(|source| failed(format!("cannot scan table {:?}", self.table), source))
+    }
+}
+
+/// RocksDB's error in our kinds. It has a kind of its own for few of them; the rest is in its words.
+pub fn failed(step: impl Into<String>, source: ::rocksdb::Error) -> Error {
+    use ::rocksdb::ErrorKind as Kind;
+    let kind = match source.kind() {
+        Kind::Corruption => ErrorKind::Corrupt,
+        Kind::ShutdownInProgress | Kind::Busy | Kind::TryAgain | Kind::TimedOut => ErrorKind::Unavailable,
+        _ if source.as_ref().contains("No space left on device") => ErrorKind::NoSpace,
+        _ => ErrorKind::Io,
+    };
+    Error::with_source(kind, step, source)
+}
+
+fn cannot_open(dir: &Path, source: ::rocksdb::Error) -> Error {
+    let dir = dir.display();
+    let words: &str = source.as_ref();
+    if words.contains("While lock file") || words.contains("lock hold by current process") {
+        let step = format!("cannot open the metadata store in {dir}: another process has it open");
+        return Error::with_source(ErrorKind::Unavailable, step, source);
+    }
+    failed(format!("cannot open the metadata store in {dir}"), source)
+}

@@ -1,0 +1,234 @@
+//! The embedded store: RocksDB in a directory of its own.
+//!
+//! Threads: one that writes (`committer`), a few that read; nobody else waits for the disk. A transaction is taken
+//! into a bounded queue, run and written by the committer together with its neighbours, and answered when it is
+//! durable. A read gets a RocksDB snapshot. Which gateway may use the directory, and in which format, is the
+//! caller's concern; RocksDB only refuses a second process.
+
+mod committer;
+mod database;
+mod options;
+mod queue;
+mod space;
+#[cfg(test)]
+mod tests;
+
+use ::rocksdb::properties;
+use futures::future::BoxFuture;
+use std::ffi::CStr;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+use self::committer::{Committer, Failure};
+use self::database::Database;
+use self::queue::{Queue, stopping};
+use self::space::Space;
+use crate::meta::{Error, ErrorKind, ReadJob, Store, WriteJob};
+
+/// Transactions that may wait for the committer; further callers wait for a place. Each may hold the bytes of a small
+/// object, so this bounds memory too (16 MiB).
+const COMMITS_WAITING_MAX: usize = 256;
+/// Reads that may wait for a thread; further callers wait for a place.
+const READS_WAITING_MAX: usize = 1024;
+
+/// A property the crate has no name for.
+const LIVE_BLOB_FILE_SIZE: &CStr = c"rocksdb.live-blob-file-size";
+
+/// How the store uses memory and disk. The defaults keep it at about 64 MiB of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Bytes of blocks, indexes and filters kept in memory.
+    pub block_cache_len: usize,
+    /// Bytes of recent writes kept in memory, over all tables.
+    pub write_buffer_len: usize,
+    /// Bytes of write-ahead log after which the oldest writes are flushed; bounds what the next start has to replay.
+    pub max_wal_len: u64,
+    /// Values of the inline table from this many bytes on live in blob files, so that compactions do not copy them.
+    pub inline_blob_min_len: u64,
+    /// Table and blob files kept open; more are opened and closed as needed.
+    pub open_files_max: i32,
+    /// Threads that read.
+    pub read_threads: usize,
+    /// Free bytes of the file system below which only transactions that make room are taken.
+    pub free_min_len: u64,
+    /// Free bytes of the file system below which no transaction is taken.
+    pub free_floor_len: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            block_cache_len: 32 << 20,
+            write_buffer_len: 24 << 20,
+            max_wal_len: 64 << 20,
+            inline_blob_min_len: 4 << 10,
+            open_files_max: 256,
+            read_threads: 3,
+            free_min_len: 64 << 20,
+            free_floor_len: 32 << 20,
+        }
+    }
+}
+
+/// A store in a RocksDB directory. Dropping it runs the transactions that were already taken and closes the database.
+pub struct RocksDb {
+    database: Arc<Database>,
+    commits: Arc<Queue<committer::Request>>,
+    reads: Arc<Queue<ReadRequest>>,
+    space: Arc<Space>,
+    failure: Arc<Failure>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct ReadRequest {
+    job: ReadJob,
+    answer: oneshot::Sender<Result<(), Error>>,
+}
+
+impl RocksDb {
+    /// Opens the store in `dir`, which is created if need be, and replays what an unclean end left in its log. A
+    /// directory that is open already, here or in another process, is [`ErrorKind::Unavailable`].
+    pub fn open(dir: &Path, settings: Settings) -> Result<Arc<RocksDb>, Error> {
+        create_dir(dir)?;
+        let database = Arc::new(Database::open(dir, &settings)?);
+        let mut store = RocksDb {
+            database,
+            commits: Arc::new(Queue::new(COMMITS_WAITING_MAX)),
+            reads: Arc::new(Queue::new(READS_WAITING_MAX)),
+            space: Arc::new(Space::new(dir, settings.free_min_len, settings.free_floor_len)),
+            failure: Arc::default(),
+            threads: Vec::new(),
+        };
+        store.start_committer()?;
+        for number in 0..settings.read_threads.max(1) {
+            store.start_reader(number)?;
+        }
+        Ok(Arc::new(store))
+    }
+
+    fn start_committer(&mut self) -> Result<(), Error> {
+        let committer = Committer {
+            database: Arc::clone(&self.database),
+            queue: Arc::clone(&self.commits),
+            space: Arc::clone(&self.space),
+            failure: Arc::clone(&self.failure),
+        };
+        self.start_thread("meta-commit".to_string(), move || committer.run())
+    }
+
+    fn start_reader(&mut self, number: usize) -> Result<(), Error> {
+        let (database, queue) = (Arc::clone(&self.database), Arc::clone(&self.reads));
+        self.start_thread(format!("meta-read-{number}"), move || {
+            while let Some(request) = queue.take() {
+                run_read(&database, request);
+            }
+        })
+    }
+
+    fn start_thread(&mut self, name: String, body: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let step = format!("cannot start thread {name}");
+        let thread = std::thread::Builder::new()
+            .name(name)
+            .spawn(body)
+            .map_err(|source| Error::with_source(ErrorKind::Io, step, source))?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    /// A property of RocksDB over both column families.
+    fn sum(&self, property: &CStr) -> f64 {
+        [options::RECORDS, options::INLINE]
+            .into_iter()
+            .filter_map(|name| {
+                self.database.rocksdb().property_int_value_cf(self.database.family(name), property).ok()?
+            })
+            .sum::<u64>() as f64
+    }
+}
+
+/// A panic costs its own read, not the thread.
+fn run_read(database: &Database, request: ReadRequest) {
+    let ReadRequest { job, answer } = request;
+    if answer.is_closed() {
+        return;
+    }
+    let snapshot = database.snapshot();
+    let outcome = catch_unwind(AssertUnwindSafe(|| job(&snapshot))).map_err(|_| Error::panicked_job());
+    drop(snapshot);
+    let _ = answer.send(outcome);
+}
+
+/// Creates `dir` so that it is still there after a power cut; RocksDB syncs what it puts inside.
+fn create_dir(dir: &Path) -> Result<(), Error> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    let sync_parent = || std::fs::File::open(dir.parent().unwrap_or(dir))?.sync_all();
+    std::fs::create_dir_all(dir).and_then(|()| sync_parent()).map_err(|source| {
+        Error::with_source(ErrorKind::Io, format!("cannot create directory {}", dir.display()), source)
+    })
+}
+
+impl Store for RocksDb {
+    fn read(&self, job: ReadJob) -> BoxFuture<'static, Result<(), Error>> {
+        let queue = Arc::clone(&self.reads);
+        Box::pin(async move {
+            let (answer, outcome) = oneshot::channel();
+            queue.push(ReadRequest { job, answer }).await?;
+            outcome.await.unwrap_or_else(|_| Err(stopping()))
+        })
+    }
+
+    fn transact(&self, job: WriteJob) -> BoxFuture<'static, Result<(), Error>> {
+        let queue = Arc::clone(&self.commits);
+        Box::pin(async move {
+            let (answer, outcome) = oneshot::channel();
+            queue.push(committer::Request { job, answer }).await?;
+            outcome.await.unwrap_or_else(|_| Err(stopping()))
+        })
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.failure.check()?;
+        self.space.check()
+    }
+
+    fn gauges(&self) -> Vec<(&'static str, f64)> {
+        vec![
+            ("commits_waiting", self.commits.len() as f64),
+            ("reads_waiting", self.reads.len() as f64),
+            ("disk_free_bytes", self.space.free_len().unwrap_or(0) as f64),
+            ("keys", self.sum(properties::ESTIMATE_NUM_KEYS)),
+            ("table_file_bytes", self.sum(properties::LIVE_SST_FILES_SIZE)),
+            ("blob_file_bytes", self.sum(LIVE_BLOB_FILE_SIZE)),
+            ("memtable_bytes", self.sum(properties::CUR_SIZE_ALL_MEM_TABLES)),
+            ("compaction_pending_bytes", self.sum(properties::ESTIMATE_PENDING_COMPACTION_BYTES)),
+            ("write_stopped", self.sum(properties::IS_WRITE_STOPPED)),
+            ("background_errors", self.sum(properties::BACKGROUND_ERRORS)),
+        ]
+    }
+}
+
+impl Drop for RocksDb {
+    fn drop(&mut self) {
+        self.commits.stop();
+        self.reads.stop();
+        let current = std::thread::current().id();
+        for thread in self.threads.drain(..) {
+            // The last owner may be a job: its thread cannot wait for itself, and ends right after it.
+            if thread.thread().id() != current {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for RocksDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RocksDb")
+    }
+}

@@ -1,0 +1,111 @@
+//! What waits for a thread of the store: bounded, filled from async code, emptied by threads.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use std::sync::Arc;
+
+use crate::meta::{Error, ErrorKind};
+
+/// A bounded queue. When it is full, [`Queue::push`] waits without blocking a thread.
+#[derive(Debug)]
+pub struct Queue<T> {
+    room: Arc<Semaphore>,
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    waiting: VecDeque<(T, OwnedSemaphorePermit)>,
+    stopped: bool,
+}
+
+impl<T> Queue<T> {
+    pub fn new(len_max: usize) -> Queue<T> {
+        Queue {
+            room: Arc::new(Semaphore::new(len_max)),
+            state: Mutex::new(State { waiting: VecDeque::new(), stopped: false }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Adds `item` once there is room. Dropped before that, it has added nothing.
+    pub async fn push(&self, item: T) -> Result<(), Error> {
+        let room = Arc::clone(&self.room).acquire_owned().await.map_err(|_| stopping())?;
+        let mut state = self.lock();
+        if state.stopped {
+            return Err(stopping());
+        }
+        state.waiting.push_back((item, room));
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Waits for an item and takes it; `None` when the queue is stopped and empty.
+    pub fn take(&self) -> Option<T> {
+        let mut state = self.lock();
+        loop {
+            if let Some((item, _room)) = state.waiting.pop_front() {
+                return Some(item);
+            }
+            if state.stopped {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// An item if one is waiting.
+    pub fn take_waiting(&self) -> Option<T> {
+        self.lock().waiting.pop_front().map(|(item, _room)| item)
+    }
+
+    pub fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Refuses what comes from now on. What is in the queue can still be taken.
+    pub fn stop(&self) {
+        self.room.close();
+        self.lock().stopped = true;
+        self.changed.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a caller hears whose job the store will not run.
+pub fn stopping() -> Error {
+    Error::new(ErrorKind::Unavailable, "the metadata store is stopping")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn a_full_queue_makes_callers_wait() {
+        let queue = Queue::new(1);
+        queue.push(1).await.unwrap();
+        let mut second = Box::pin(queue.push(2));
+        assert!((&mut second).now_or_never().is_none());
+        assert_eq!(queue.take(), Some(1));
+        second.await.unwrap();
+        assert_eq!(queue.take(), Some(2));
+    }
+
+    #[tokio::test]
+    async fn a_stopped_queue_gives_out_what_it_holds_and_takes_nothing() {
+        let queue = Queue::new(2);
+        queue.push(1).await.unwrap();
+        queue.stop();
+        assert_eq!(queue.push(2).await.unwrap_err().kind, ErrorKind::Unavailable);
+        assert_eq!((queue.take(), queue.take()), (Some(1), None));
+    }
+}

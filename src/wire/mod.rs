@@ -4,6 +4,7 @@
 //! What is read was sent by a stranger, so every parser is bounded and total: an answer or a typed error, never a
 //! panic. The time is handed in.
 
+pub mod aws_chunked;
 pub mod bucket_name;
 pub mod checksum;
 pub mod copy_source;

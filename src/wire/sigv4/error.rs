@@ -130,7 +130,8 @@ impl AuthError {
 }
 
 impl Mismatch {
-    fn fields(&self) -> Vec<(&'static str, String)> {
+    /// The answer's further elements, in order.
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![
             ("AWSAccessKeyId", self.access_key_id.clone()),
             ("StringToSign", self.string_to_sign.clone()),

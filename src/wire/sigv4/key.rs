@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
-use super::{Scope, hex};
+use super::{Scope, to_hex};
 
 /// A secret access key. `Debug` never shows it.
 #[derive(Clone, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl SigningKey {
 
     /// The lower-case hexadecimal signature of `text`.
     pub fn sign(&self, text: &[u8]) -> String {
-        hex(&hmac(&self.0, text))
+        to_hex(&hmac(&self.0, text))
     }
 
     #[cfg(test)]

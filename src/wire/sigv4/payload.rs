@@ -54,7 +54,7 @@ impl PayloadKind {
     /// The header's value.
     pub fn to_header(self) -> String {
         match self {
-            PayloadKind::Sha256(digest) => super::hex(&digest),
+            PayloadKind::Sha256(digest) => super::to_hex(&digest),
             PayloadKind::Unsigned => "UNSIGNED-PAYLOAD".into(),
             PayloadKind::SignedChunks => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD".into(),
             PayloadKind::SignedChunksTrailer => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER".into(),

@@ -61,7 +61,7 @@ fn agrees_with_the_recorded_signatures() {
         &Secret::new(SECRET),
         &Scope { date: "20130524".into(), region: "us-east-1".into() },
     );
-    assert_eq!(hex(key.expose()), "dbb893acc010964918f1fd433add87c70e8b0db6be30c1fbeafefa5ec6ba8378");
+    assert_eq!(to_hex(key.expose()), "dbb893acc010964918f1fd433add87c70e8b0db6be30c1fbeafefa5ec6ba8378");
 
     let welcome = PayloadKind::parse(&sha256_hex(b"Welcome to Amazon S3.")).unwrap();
     let date = ("date", "Fri, 24 May 2013 00:00:00 GMT");

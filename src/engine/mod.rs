@@ -5,13 +5,17 @@
 
 pub mod body;
 pub mod conditions;
+pub mod copy_source;
 mod error;
+pub mod extents;
 pub mod inline;
 pub mod jobs;
 pub mod objects;
 pub mod ops;
 pub mod readers;
+pub mod reading;
 pub mod references;
+pub mod selection;
 
 pub use error::Error;
 

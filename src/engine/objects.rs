@@ -22,6 +22,25 @@ pub fn current(read: &dyn Read, bucket: BucketId, key: &str) -> Result<Option<Ve
     }
 }
 
+/// What a version is called that was written while its bucket had no versions.
+pub const NULL_VERSION: &str = "null";
+
+/// The version that a read asks for: the current one, or the one of this well-formed id.
+pub fn version(
+    read: &dyn Read,
+    bucket: BucketId,
+    key: &str,
+    version_id: Option<&str>,
+) -> Result<VersionRecord, Error> {
+    let current = current(read, bucket, key)?;
+    match version_id {
+        None => current.ok_or(Error::NoSuchKey),
+        Some(id) => current
+            .filter(|version| version.version_id.as_deref().unwrap_or(NULL_VERSION) == id)
+            .ok_or(Error::NoSuchVersion),
+    }
+}
+
 /// Makes `version` the current one if `conditions` hold. What it replaces gives up its content.
 pub fn put_current(
     tx: &mut dyn Write,

@@ -1,0 +1,180 @@
+//! CopyObject: another object with the same bytes. No byte is moved: both refer to one content.
+//!
+//! AWS writes a new single-part object and so gives a copy of a multipart object another ETag. Here the copy keeps
+//! the source's ETag and checksum, a composite one too; clients compare a copy with its source by these.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
+
+use super::get_object::{GetObject, get_object};
+use crate::base::fail_point;
+use crate::base::limits::PART_LEN_MAX;
+use crate::engine::conditions::WriteConditions;
+use crate::engine::copy_source::Source;
+use crate::engine::{Engine, Error, objects, references};
+use crate::meta::Write;
+use crate::meta::records::{Body, Checksum, ChecksumKind, Metadata, VersionRecord};
+use dovetail_digest::{Algorithm, Hasher};
+use std::sync::Arc;
+
+/// The system header that a copy never takes from its source.
+const WEBSITE_REDIRECT: &str = "x-amz-website-redirect-location";
+
+#[derive(Clone, Debug)]
+pub struct CopyObject {
+    pub source: Source,
+    pub bucket: String,
+    pub key: String,
+    /// Canonical id of who asks and will own the copy.
+    pub owner: String,
+    pub metadata: CopyMetadata,
+    /// Never taken from the source; `None` is STANDARD.
+    pub storage_class: Option<String>,
+    /// `None` takes the source's.
+    pub tags: Option<Vec<(String, String)>>,
+    /// `x-amz-website-redirect-location`, never taken from the source.
+    pub website_redirect: Option<String>,
+    /// The algorithm the copy's checksum is to have; `None` keeps the source's.
+    pub algorithm: Option<Algorithm>,
+    pub conditions: WriteConditions,
+    /// The request asks for something that makes a copy of an object onto itself worth while.
+    pub changes_something: bool,
+}
+
+/// What a copy takes over besides the bytes.
+#[derive(Clone, Debug)]
+pub enum CopyMetadata {
+    /// The source's headers and user metadata.
+    Keep,
+    /// These instead; storage class and tags are taken from the request's own fields.
+    Replace(Metadata),
+}
+
+#[derive(Clone, Debug)]
+pub struct Copied {
+    pub version: VersionRecord,
+}
+
+/// A checksum that was computed for these bytes.
+struct Computed {
+    body: Body,
+    checksum: Checksum,
+}
+
+/// When this returns, the copy is there, and no delete or overwrite of its source touches it.
+pub async fn copy_object(engine: &Engine, request: CopyObject) -> Result<Copied, Error> {
+    let request = Arc::new(request);
+    let mut computed = None;
+    loop {
+        match commit(engine, &request, computed.take().map(Arc::new)).await? {
+            Outcome::Copied(version) => {
+                fail_point::reach("engine::copy_object::after_commit");
+                engine.wake_collector();
+                return Ok(Copied { version });
+            }
+            // The source has no such checksum, or was replaced while it was computed.
+            Outcome::Lacks(algorithm) => {
+                computed = Some(compute(engine, &request.source, algorithm).await?);
+            }
+        }
+    }
+}
+
+enum Outcome {
+    Copied(VersionRecord),
+    /// Nothing was written: this checksum has to be computed first.
+    Lacks(Algorithm),
+}
+
+async fn commit(
+    engine: &Engine,
+    request: &Arc<CopyObject>,
+    computed: Option<Arc<Computed>>,
+) -> Result<Outcome, Error> {
+    let request = Arc::clone(request);
+    let now_ms = engine.clock.now_ms();
+    engine.meta.transact(move |tx| copy(tx, &request, computed.as_deref(), now_ms)).await
+}
+
+fn copy(
+    tx: &mut dyn Write,
+    request: &CopyObject,
+    computed: Option<&Computed>,
+    now_ms: i64,
+) -> Result<Outcome, Error> {
+    let bucket = objects::bucket(tx, &request.bucket)?.id;
+    let source = request.source.find(tx, now_ms)?;
+    if source.len > PART_LEN_MAX {
+        return Err(Error::CopySourceTooLarge { len: source.len });
+    }
+    let onto_itself = request.source.bucket == request.bucket && request.source.key == request.key;
+    if onto_itself && !request.changes_something {
+        return Err(Error::CopyOntoItself);
+    }
+    request.conditions.check(objects::current(tx, bucket, &request.key)?.as_ref())?;
+    let checksum = match (wanted(request, &source), computed) {
+        (None, _) => source.checksum.clone(),
+        (Some(_), Some(computed)) if computed.body == source.body => Some(computed.checksum.clone()),
+        (Some(algorithm), _) => return Ok(Outcome::Lacks(algorithm)),
+    };
+    let version = VersionRecord {
+        version_id: None,
+        modified_ms: now_ms,
+        len: source.len,
+        etag: source.etag,
+        checksum,
+        body: source.body,
+        metadata: metadata(request, source.metadata),
+        owner: request.owner.clone(),
+        delete_marker: false,
+    };
+    // Shared before the destination gives up what it had, which may be the very same content.
+    references::share_body(tx, &version.body)?;
+    objects::put_current(tx, bucket, &request.key, &version, &request.conditions)?;
+    Ok(Outcome::Copied(version))
+}
+
+/// The algorithm of a full-object checksum that the copy is to have and the source has not.
+fn wanted(request: &CopyObject, source: &VersionRecord) -> Option<Algorithm> {
+    match (request.algorithm, &source.checksum) {
+        (None, Some(_)) => None,
+        (None, None) => Some(Algorithm::Crc64Nvme),
+        (Some(algorithm), Some(has))
+            if has.algorithm == algorithm.name() && has.kind == ChecksumKind::FullObject =>
+        {
+            None
+        }
+        (Some(algorithm), _) => Some(algorithm),
+    }
+}
+
+fn metadata(request: &CopyObject, mut source: Metadata) -> Metadata {
+    let tags = request.tags.clone().unwrap_or(std::mem::take(&mut source.tags));
+    source.headers.retain(|(name, _)| name != WEBSITE_REDIRECT);
+    let mut metadata = match &request.metadata {
+        CopyMetadata::Keep => source,
+        CopyMetadata::Replace(metadata) => metadata.clone(),
+    };
+    metadata.tags = tags;
+    metadata.storage_class = request.storage_class.clone();
+    if let Some(location) = &request.website_redirect {
+        metadata.headers.retain(|(name, _)| name != WEBSITE_REDIRECT);
+        metadata.headers.push((WEBSITE_REDIRECT.to_string(), location.clone()));
+    }
+    metadata
+}
+
+/// Reads the source once; its conditions are judged in the transaction.
+async fn compute(engine: &Engine, source: &Source, algorithm: Algorithm) -> Result<Computed, Error> {
+    let Source { bucket, key, version_id, .. } = source.clone();
+    let request = GetObject { bucket, key, version_id, ..GetObject::default() };
+    let mut opened = get_object(engine, request).await?;
+    let mut hasher = Hasher::new(algorithm);
+    while let Some(piece) = opened.reader.next().await {
+        hasher.update(&piece?);
+    }
+    let checksum = Checksum {
+        algorithm: algorithm.name().to_string(),
+        kind: ChecksumKind::FullObject,
+        value: hasher.finish().as_bytes().to_vec(),
+    };
+    Ok(Computed { body: opened.version.body, checksum })
+}

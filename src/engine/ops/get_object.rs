@@ -1,0 +1,79 @@
+//! GetObject: an object's bytes, all of them, a range, or a part.
+//!
+//! Version, conditions, range and the first page of extents come from one snapshot: one look at the store.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+
+use crate::engine::conditions::ReadConditions;
+use crate::engine::reading::{self, ContentReader, Prepared};
+use crate::engine::selection::{self, Selection};
+use crate::engine::{Engine, Error, objects};
+use crate::meta::Read;
+use crate::meta::records::{Checksum, VersionRecord};
+use std::sync::Arc;
+
+pub use crate::engine::selection::{ByteRange, IfRange, PartOrRange, Partial, RangeSpec};
+
+/// A read of an object, or of what HEAD tells about it.
+#[derive(Clone, Debug, Default)]
+pub struct GetObject {
+    pub bucket: String,
+    pub key: String,
+    /// Wire form, well-formed.
+    pub version_id: Option<String>,
+    pub conditions: ReadConditions,
+    pub part: PartOrRange,
+}
+
+/// An object that was found, and its bytes if they were asked for.
+pub struct Opened<R = ContentReader> {
+    pub version: VersionRecord,
+    /// The first byte of the answer.
+    pub first: u64,
+    /// Bytes of the answer.
+    pub len: u64,
+    pub partial: Partial,
+    /// What to show as the checksum of a part; nothing otherwise.
+    pub part_checksum: Option<Checksum>,
+    pub reader: R,
+}
+
+/// Judged in S3's order: the version exists, the conditions hold, the range or part exists. The first piece has been
+/// read when this returns; the reader keeps its bytes whatever happens to the object (invariant 4).
+pub async fn get_object(engine: &Engine, request: GetObject) -> Result<Opened, Error> {
+    let request = Arc::new(request);
+    let now_ms = engine.clock.now_ms();
+    loop {
+        let mark = engine.readers.mark();
+        let (found, prepared) = {
+            let request = Arc::clone(&request);
+            engine.meta.read(move |read| prepare(read, &request, now_ms)).await?
+        };
+        // Each turn that fails means that the collector got on with its work, so this ends.
+        if let Some(mut reader) = ContentReader::new(engine, prepared, mark) {
+            reader.begin().await?;
+            return Ok(found.with(reader));
+        }
+    }
+}
+
+fn prepare(read: &dyn Read, request: &GetObject, now_ms: i64) -> Result<(Opened<()>, Prepared), Error> {
+    let found = find(read, request, now_ms)?;
+    let prepared = reading::prepare(read, &found.version, found.first, found.len)?;
+    Ok((found, prepared))
+}
+
+/// What GetObject and HeadObject have in common.
+pub(super) fn find(read: &dyn Read, request: &GetObject, now_ms: i64) -> Result<Opened<()>, Error> {
+    let bucket = objects::bucket(read, &request.bucket)?.id;
+    let version = objects::version(read, bucket, &request.key, request.version_id.as_deref())?;
+    request.conditions.check(&version, now_ms)?;
+    let Selection { first, len, partial, part_checksum } = selection::select(read, &version, &request.part)?;
+    Ok(Opened { version, first, len, partial, part_checksum, reader: () })
+}
+
+impl Opened<()> {
+    fn with(self, reader: ContentReader) -> Opened {
+        let Opened { version, first, len, partial, part_checksum, reader: () } = self;
+        Opened { version, first, len, partial, part_checksum, reader }
+    }
+}

@@ -1,5 +1,8 @@
 //! The compression function of MD5 for up to sixteen streams at once.
 
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
 use crate::md5::{self, BLOCK, State};
 
 /// Most streams a kernel takes at once.
@@ -11,6 +14,10 @@ pub(crate) struct Kernel(Instructions);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Instructions {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
     /// One stream after the other, on any processor.
     Portable,
 }
@@ -23,7 +30,18 @@ impl Kernel {
 
     /// Every kernel this processor can run, fastest first; the portable one is always among them.
     pub(crate) fn available() -> Vec<Kernel> {
-        vec![Kernel(Instructions::Portable)]
+        let mut available = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+                available.push(Kernel(Instructions::Avx512));
+            }
+            if is_x86_feature_detected!("avx2") {
+                available.push(Kernel(Instructions::Avx2));
+            }
+        }
+        available.push(Kernel(Instructions::Portable));
+        available
     }
 
     /// Takes `inputs[i]` into `states[i]`, for one to sixteen streams.
@@ -37,8 +55,22 @@ impl Kernel {
             len.is_multiple_of(BLOCK) && inputs.iter().all(|input| input.len() == len),
             "equal whole blocks"
         );
-        match self.0 {
-            Instructions::Portable => portable(states, inputs),
+        match (self.0, states.len()) {
+            // Alone, a stream is slightly faster in the processor's ordinary registers.
+            (_, 1) => portable(states, inputs),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `available` makes such a kernel only on a processor that has AVX-512F and AVX-512VL.
+            (Instructions::Avx512, ..=x86::WIDTH) => unsafe { x86::avx512::compress::<1>(states, inputs) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the same.
+            (Instructions::Avx512, _) => unsafe { x86::avx512::compress::<2>(states, inputs) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `available` makes such a kernel only on a processor that has AVX2.
+            (Instructions::Avx2, ..=x86::WIDTH) => unsafe { x86::avx2::compress::<1>(states, inputs) },
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the same.
+            (Instructions::Avx2, _) => unsafe { x86::avx2::compress::<2>(states, inputs) },
+            (Instructions::Portable, _) => portable(states, inputs),
         }
     }
 }

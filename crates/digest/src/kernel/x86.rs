@@ -1,0 +1,305 @@
+//! MD5 in 256-bit registers: each holds one word of eight streams. With AVX2, and with AVX-512's instructions on
+//! registers of that width, which rotate in one instruction and compute any function of three words in another.
+//!
+//! A stream's steps depend on each other, so the time of a block is the latency of 64 steps however many lanes
+//! there are; two groups of eight, step by step in turns, take hardly longer than one. Registers of 512 bits were
+//! slower up to sixteen streams, and four lanes in 128 bits take as long as eight.
+
+use std::arch::x86_64::{
+    __m256i, _mm_loadu_si128, _mm256_add_epi32, _mm256_castsi128_si256, _mm256_inserti128_si256,
+    _mm256_set1_epi32, _mm256_setr_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
+    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+};
+use std::array;
+
+use crate::md5::{BLOCK, State};
+
+/// Streams in a register.
+pub(super) const WIDTH: usize = 8;
+
+/// One word of eight streams.
+type Word = __m256i;
+
+/// The constants of the 64 steps: 2^32 times the sine of 1, 2, 3 ... (RFC 1321, 3.4).
+const K: [u32; 64] = [
+    0xD76A_A478,
+    0xE8C7_B756,
+    0x2420_70DB,
+    0xC1BD_CEEE,
+    0xF57C_0FAF,
+    0x4787_C62A,
+    0xA830_4613,
+    0xFD46_9501,
+    0x6980_98D8,
+    0x8B44_F7AF,
+    0xFFFF_5BB1,
+    0x895C_D7BE,
+    0x6B90_1122,
+    0xFD98_7193,
+    0xA679_438E,
+    0x49B4_0821,
+    0xF61E_2562,
+    0xC040_B340,
+    0x265E_5A51,
+    0xE9B6_C7AA,
+    0xD62F_105D,
+    0x0244_1453,
+    0xD8A1_E681,
+    0xE7D3_FBC8,
+    0x21E1_CDE6,
+    0xC337_07D6,
+    0xF4D5_0D87,
+    0x455A_14ED,
+    0xA9E3_E905,
+    0xFCEF_A3F8,
+    0x676F_02D9,
+    0x8D2A_4C8A,
+    0xFFFA_3942,
+    0x8771_F681,
+    0x6D9D_6122,
+    0xFDE5_380C,
+    0xA4BE_EA44,
+    0x4BDE_CFA9,
+    0xF6BB_4B60,
+    0xBEBF_BC70,
+    0x289B_7EC6,
+    0xEAA1_27FA,
+    0xD4EF_3085,
+    0x0488_1D05,
+    0xD9D4_D039,
+    0xE6DB_99E5,
+    0x1FA2_7CF8,
+    0xC4AC_5665,
+    0xF429_2244,
+    0x432A_FF97,
+    0xAB94_23A7,
+    0xFC93_A039,
+    0x655B_59C3,
+    0x8F0C_CC92,
+    0xFFEF_F47D,
+    0x8584_5DD1,
+    0x6FA8_7E4F,
+    0xFE2C_E6E0,
+    0xA301_4314,
+    0x4E08_11A1,
+    0xF753_7E82,
+    0xBD3A_F235,
+    0x2AD7_D2BB,
+    0xEB86_D391,
+];
+
+/// Where the inputs of a group of lanes begin; a lane without a stream reads that of the first one.
+fn starts(inputs: &[&[u8]], group: usize) -> [*const u8; WIDTH] {
+    array::from_fn(|lane| inputs.get(WIDTH * group + lane).unwrap_or(&inputs[0]).as_ptr())
+}
+
+/// Word `index` of the states of a group's streams, zero in a lane without one.
+#[target_feature(enable = "avx2")]
+fn gather(states: &[State], group: usize, index: usize) -> Word {
+    let [a, b, c, d, e, f, g, h] =
+        array::from_fn(|lane| states.get(WIDTH * group + lane).map_or(0, |state| state[index].cast_signed()));
+    _mm256_setr_epi32(a, b, c, d, e, f, g, h)
+}
+
+/// The reverse of [`gather`].
+#[target_feature(enable = "avx2")]
+fn scatter(word: Word, states: &mut [State], group: usize, index: usize) {
+    let mut values = [0_u32; WIDTH];
+    // SAFETY: the array has the 32 bytes of the register, and the store needs no alignment.
+    unsafe { _mm256_storeu_si256((&raw mut values).cast(), word) };
+    for (state, value) in states.iter_mut().skip(WIDTH * group).zip(values) {
+        state[index] = value;
+    }
+}
+
+/// The sixteen words of a block of each of eight streams.
+///
+/// # Safety
+/// From `offset` behind each start, a block must be readable.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn load_blocks(starts: &[*const u8; WIDTH], offset: usize) -> [Word; 16] {
+    let mut words = [_mm256_set1_epi32(0); 16];
+    for (quarter, words) in words.chunks_exact_mut(4).enumerate() {
+        let four_words = |lane: usize| {
+            // SAFETY: the caller's promise; a quarter of a block is 16 bytes, and the load needs no alignment.
+            unsafe { _mm_loadu_si128(starts[lane].add(offset + 16 * quarter).cast()) }
+        };
+        // Four words each of lanes i and i + 4; then two 4 by 4 transpositions side by side.
+        let [r0, r1, r2, r3] = array::from_fn(|lane| {
+            _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(four_words(lane)), four_words(lane + 4))
+        });
+        let (low01, high01) = (_mm256_unpacklo_epi32(r0, r1), _mm256_unpackhi_epi32(r0, r1));
+        let (low23, high23) = (_mm256_unpacklo_epi32(r2, r3), _mm256_unpackhi_epi32(r2, r3));
+        words[0] = _mm256_unpacklo_epi64(low01, low23);
+        words[1] = _mm256_unpackhi_epi64(low01, low23);
+        words[2] = _mm256_unpacklo_epi64(high01, high23);
+        words[3] = _mm256_unpackhi_epi64(high01, high23);
+    }
+    words
+}
+
+/// The compression function with the round functions and the rotation of one instruction set. A macro, because
+/// such functions are inlined only where the same instructions are allowed.
+macro_rules! compress {
+    ($features:literal) => {
+        /// Takes `inputs[i]` into `states[i]`, for up to eight streams a group.
+        ///
+        /// # Panics
+        /// Unless there are as many inputs as states, all of the same length, a multiple of a block.
+        #[target_feature(enable = $features)]
+        pub(in crate::kernel) fn compress<const GROUPS: usize>(states: &mut [State], inputs: &[&[u8]]) {
+            let len = inputs[0].len();
+            assert!(states.len() == inputs.len() && states.len() <= WIDTH * GROUPS, "an input a stream");
+            assert!(len % BLOCK == 0 && inputs.iter().all(|input| input.len() == len), "equal whole blocks");
+            let starts: [_; GROUPS] = array::from_fn(|group| starts(inputs, group));
+            let mut words: [[Word; GROUPS]; 4] =
+                array::from_fn(|index| array::from_fn(|group| gather(states, group, index)));
+            for offset in (0..len).step_by(BLOCK) {
+                // SAFETY: all inputs have `len` bytes, and `offset` is at least a block before the end.
+                let blocks = array::from_fn(|group| unsafe { load_blocks(&starts[group], offset) });
+                let stepped = steps(words, &blocks);
+                for (word, stepped) in words.iter_mut().flatten().zip(stepped.iter().flatten()) {
+                    *word = _mm256_add_epi32(*word, *stepped);
+                }
+            }
+            for (index, groups) in words.into_iter().enumerate() {
+                for (group, word) in groups.into_iter().enumerate() {
+                    scatter(word, states, group, index);
+                }
+            }
+        }
+
+        /// The 64 steps of a block, the groups in turns (RFC 1321, 3.4).
+        #[target_feature(enable = $features)]
+        #[inline]
+        fn steps<const GROUPS: usize>(
+            words: [[Word; GROUPS]; 4],
+            m: &[[Word; 16]; GROUPS],
+        ) -> [[Word; GROUPS]; 4] {
+            let [mut a, mut b, mut c, mut d] = words;
+            macro_rules! step {
+                ($f:ident, $a:ident, $b:ident, $c:ident, $d:ident, $s:literal, $k:expr, $m:literal) => {
+                    for g in 0..GROUPS {
+                        let early = _mm256_add_epi32(m[g][$m], _mm256_set1_epi32(K[$k].cast_signed()));
+                        let early = _mm256_add_epi32(early, $a[g]);
+                        let sum = _mm256_add_epi32(early, $f($b[g], $c[g], $d[g]));
+                        $a[g] = _mm256_add_epi32(rotate::<$s, { 32 - $s }>(sum), $b[g]);
+                    }
+                };
+            }
+            // A round function, its four rotations, the number of the first step, the words of the block.
+            macro_rules! quad {
+                ($f:ident, [$s:literal, $t:literal, $u:literal, $v:literal], $k:literal,
+                            [$m:literal, $n:literal, $o:literal, $p:literal]) => {
+                    step!($f, a, b, c, d, $s, $k, $m);
+                    step!($f, d, a, b, c, $t, $k + 1, $n);
+                    step!($f, c, d, a, b, $u, $k + 2, $o);
+                    step!($f, b, c, d, a, $v, $k + 3, $p);
+                };
+            }
+            quad!(f, [7, 12, 17, 22], 0, [0, 1, 2, 3]);
+            quad!(f, [7, 12, 17, 22], 4, [4, 5, 6, 7]);
+            quad!(f, [7, 12, 17, 22], 8, [8, 9, 10, 11]);
+            quad!(f, [7, 12, 17, 22], 12, [12, 13, 14, 15]);
+            quad!(g, [5, 9, 14, 20], 16, [1, 6, 11, 0]);
+            quad!(g, [5, 9, 14, 20], 20, [5, 10, 15, 4]);
+            quad!(g, [5, 9, 14, 20], 24, [9, 14, 3, 8]);
+            quad!(g, [5, 9, 14, 20], 28, [13, 2, 7, 12]);
+            quad!(h, [4, 11, 16, 23], 32, [5, 8, 11, 14]);
+            quad!(h, [4, 11, 16, 23], 36, [1, 4, 7, 10]);
+            quad!(h, [4, 11, 16, 23], 40, [13, 0, 3, 6]);
+            quad!(h, [4, 11, 16, 23], 44, [9, 12, 15, 2]);
+            quad!(i, [6, 10, 15, 21], 48, [0, 7, 14, 5]);
+            quad!(i, [6, 10, 15, 21], 52, [12, 3, 10, 1]);
+            quad!(i, [6, 10, 15, 21], 56, [8, 15, 6, 13]);
+            quad!(i, [6, 10, 15, 21], 60, [4, 11, 2, 9]);
+            [a, b, c, d]
+        }
+    };
+}
+
+/// The kernel for processors with AVX2.
+pub(super) mod avx2 {
+    use std::arch::x86_64::{
+        _mm256_and_si256, _mm256_andnot_si256, _mm256_or_si256, _mm256_slli_epi32, _mm256_srli_epi32,
+        _mm256_xor_si256,
+    };
+
+    use super::*;
+
+    compress!("avx2");
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn f(b: Word, c: Word, d: Word) -> Word {
+        _mm256_xor_si256(_mm256_and_si256(_mm256_xor_si256(c, d), b), d)
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn g(b: Word, c: Word, d: Word) -> Word {
+        _mm256_or_si256(_mm256_and_si256(b, d), _mm256_andnot_si256(d, c))
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn h(b: Word, c: Word, d: Word) -> Word {
+        _mm256_xor_si256(_mm256_xor_si256(c, d), b)
+    }
+
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn i(b: Word, c: Word, d: Word) -> Word {
+        let not_d = _mm256_xor_si256(d, _mm256_set1_epi32(-1));
+        _mm256_xor_si256(_mm256_or_si256(b, not_d), c)
+    }
+
+    /// `RIGHT` is 32 less `LEFT`.
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    fn rotate<const LEFT: i32, const RIGHT: i32>(word: Word) -> Word {
+        _mm256_or_si256(_mm256_slli_epi32::<LEFT>(word), _mm256_srli_epi32::<RIGHT>(word))
+    }
+}
+
+/// The kernel for processors with AVX-512F and AVX-512VL.
+pub(super) mod avx512 {
+    use std::arch::x86_64::{_mm256_rol_epi32, _mm256_ternarylogic_epi32};
+
+    use super::*;
+
+    compress!("avx512f,avx512vl");
+
+    // The round functions by their truth tables: bit 4x + 2y + z is the value for the bits x, y, z.
+
+    #[target_feature(enable = "avx512f,avx512vl")]
+    #[inline]
+    fn f(b: Word, c: Word, d: Word) -> Word {
+        _mm256_ternarylogic_epi32::<0xCA>(b, c, d)
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl")]
+    #[inline]
+    fn g(b: Word, c: Word, d: Word) -> Word {
+        _mm256_ternarylogic_epi32::<0xCA>(d, b, c)
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl")]
+    #[inline]
+    fn h(b: Word, c: Word, d: Word) -> Word {
+        _mm256_ternarylogic_epi32::<0x96>(b, c, d)
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl")]
+    #[inline]
+    fn i(b: Word, c: Word, d: Word) -> Word {
+        _mm256_ternarylogic_epi32::<0x39>(b, c, d)
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl")]
+    #[inline]
+    fn rotate<const LEFT: i32, const RIGHT: i32>(word: Word) -> Word {
+        _mm256_rol_epi32::<LEFT>(word)
+    }
+}

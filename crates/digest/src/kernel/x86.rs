@@ -191,7 +191,7 @@ macro_rules! compress {
             // A round function, its four rotations, the number of the first step, the words of the block.
             macro_rules! quad {
                 ($f:ident, [$s:literal, $t:literal, $u:literal, $v:literal], $k:literal,
-                            [$m:literal, $n:literal, $o:literal, $p:literal]) => {
+                                    [$m:literal, $n:literal, $o:literal, $p:literal]) => {
                     step!($f, a, b, c, d, $s, $k, $m);
                     step!($f, d, a, b, c, $t, $k + 1, $n);
                     step!($f, c, d, a, b, $u, $k + 2, $o);

@@ -7,10 +7,11 @@
 
 use std::arch::x86_64::{
     __m256i, _mm_loadu_si128, _mm256_add_epi32, _mm256_castsi128_si256, _mm256_inserti128_si256,
-    _mm256_set1_epi32, _mm256_setr_epi32, _mm256_storeu_si256, _mm256_unpackhi_epi32, _mm256_unpackhi_epi64,
-    _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
+    _mm256_loadu_si256, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_storeu_si256, _mm256_unpackhi_epi32,
+    _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
 };
 use std::array;
+use std::hint::black_box;
 
 use crate::md5::{BLOCK, State};
 
@@ -96,9 +97,12 @@ fn starts(inputs: &[&[u8]], group: usize) -> [*const u8; WIDTH] {
 /// Word `index` of the states of a group's streams, zero in a lane without one.
 #[target_feature(enable = "avx2")]
 fn gather(states: &[State], group: usize, index: usize) -> Word {
-    let [a, b, c, d, e, f, g, h] =
-        array::from_fn(|lane| states.get(WIDTH * group + lane).map_or(0, |state| state[index].cast_signed()));
-    _mm256_setr_epi32(a, b, c, d, e, f, g, h)
+    let mut values = [0_u32; WIDTH];
+    for (value, state) in values.iter_mut().zip(states.iter().skip(WIDTH * group)) {
+        *value = state[index];
+    }
+    // SAFETY: the array has the 32 bytes of the register, and the load needs no alignment.
+    unsafe { _mm256_loadu_si256((&raw const values).cast()) }
 }
 
 /// The reverse of [`gather`].
@@ -119,22 +123,27 @@ fn scatter(word: Word, states: &mut [State], group: usize, index: usize) {
 #[target_feature(enable = "avx2")]
 #[inline]
 unsafe fn load_blocks(starts: &[*const u8; WIDTH], offset: usize) -> [Word; 16] {
-    let mut words = [_mm256_set1_epi32(0); 16];
-    for (quarter, words) in words.chunks_exact_mut(4).enumerate() {
-        let four_words = |lane: usize| {
-            // SAFETY: the caller's promise; a quarter of a block is 16 bytes, and the load needs no alignment.
-            unsafe { _mm_loadu_si128(starts[lane].add(offset + 16 * quarter).cast()) }
-        };
-        // Four words each of lanes i and i + 4; then two 4 by 4 transpositions side by side.
-        let [r0, r1, r2, r3] = array::from_fn(|lane| {
-            _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(four_words(lane)), four_words(lane + 4))
-        });
-        let (low01, high01) = (_mm256_unpacklo_epi32(r0, r1), _mm256_unpackhi_epi32(r0, r1));
-        let (low23, high23) = (_mm256_unpacklo_epi32(r2, r3), _mm256_unpackhi_epi32(r2, r3));
-        words[0] = _mm256_unpacklo_epi64(low01, low23);
-        words[1] = _mm256_unpackhi_epi64(low01, low23);
-        words[2] = _mm256_unpacklo_epi64(high01, high23);
-        words[3] = _mm256_unpackhi_epi64(high01, high23);
+    let mut words = [_mm256_setzero_si256(); 16];
+    for quarter in 0..4 {
+        let mut rows = [_mm256_setzero_si256(); 4];
+        for (lane, row) in rows.iter_mut().enumerate() {
+            // Four words each of two lanes.
+            // SAFETY: the caller's promise; a quarter of a block is 16 bytes, and the loads need no alignment.
+            *row = unsafe {
+                let low = _mm_loadu_si128(starts[lane].add(offset + 16 * quarter).cast());
+                let high = _mm_loadu_si128(starts[lane + 4].add(offset + 16 * quarter).cast());
+                _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
+            };
+        }
+        // Two transpositions of four by four, side by side.
+        let (low01, high01) =
+            (_mm256_unpacklo_epi32(rows[0], rows[1]), _mm256_unpackhi_epi32(rows[0], rows[1]));
+        let (low23, high23) =
+            (_mm256_unpacklo_epi32(rows[2], rows[3]), _mm256_unpackhi_epi32(rows[2], rows[3]));
+        words[4 * quarter] = _mm256_unpacklo_epi64(low01, low23);
+        words[4 * quarter + 1] = _mm256_unpackhi_epi64(low01, low23);
+        words[4 * quarter + 2] = _mm256_unpacklo_epi64(high01, high23);
+        words[4 * quarter + 3] = _mm256_unpackhi_epi64(high01, high23);
     }
     words
 }
@@ -153,14 +162,26 @@ macro_rules! compress {
             assert!(states.len() == inputs.len() && states.len() <= WIDTH * GROUPS, "an input a stream");
             assert!(len % BLOCK == 0 && inputs.iter().all(|input| input.len() == len), "equal whole blocks");
             let starts: [_; GROUPS] = array::from_fn(|group| starts(inputs, group));
-            let mut words: [[Word; GROUPS]; 4] =
-                array::from_fn(|index| array::from_fn(|group| gather(states, group, index)));
+            // Hidden from the compiler, which would add the constants last, where the other operands wait for
+            // them: a fifth of the speed.
+            let k = black_box(&K);
+            let mut words = [[_mm256_setzero_si256(); GROUPS]; 4];
+            for (index, groups) in words.iter_mut().enumerate() {
+                for (group, word) in groups.iter_mut().enumerate() {
+                    *word = gather(states, group, index);
+                }
+            }
             for offset in (0..len).step_by(BLOCK) {
-                // SAFETY: all inputs have `len` bytes, and `offset` is at least a block before the end.
-                let blocks = array::from_fn(|group| unsafe { load_blocks(&starts[group], offset) });
-                let stepped = steps(words, &blocks);
-                for (word, stepped) in words.iter_mut().flatten().zip(stepped.iter().flatten()) {
-                    *word = _mm256_add_epi32(*word, *stepped);
+                let mut blocks = [[_mm256_setzero_si256(); 16]; GROUPS];
+                for (block, starts) in blocks.iter_mut().zip(&starts) {
+                    // SAFETY: all inputs have `len` bytes, and `offset` is at least a block before the end.
+                    *block = unsafe { load_blocks(starts, offset) };
+                }
+                let stepped = steps(words, &blocks, k);
+                for (groups, stepped) in words.iter_mut().zip(stepped) {
+                    for (word, stepped) in groups.iter_mut().zip(stepped) {
+                        *word = _mm256_add_epi32(*word, stepped);
+                    }
                 }
             }
             for (index, groups) in words.into_iter().enumerate() {
@@ -176,12 +197,13 @@ macro_rules! compress {
         fn steps<const GROUPS: usize>(
             words: [[Word; GROUPS]; 4],
             m: &[[Word; 16]; GROUPS],
+            k: &[u32; 64],
         ) -> [[Word; GROUPS]; 4] {
             let [mut a, mut b, mut c, mut d] = words;
             macro_rules! step {
                 ($f:ident, $a:ident, $b:ident, $c:ident, $d:ident, $s:literal, $k:expr, $m:literal) => {
                     for g in 0..GROUPS {
-                        let early = _mm256_add_epi32(m[g][$m], _mm256_set1_epi32(K[$k].cast_signed()));
+                        let early = _mm256_add_epi32(m[g][$m], _mm256_set1_epi32(k[$k].cast_signed()));
                         let early = _mm256_add_epi32(early, $a[g]);
                         let sum = _mm256_add_epi32(early, $f($b[g], $c[g], $d[g]));
                         $a[g] = _mm256_add_epi32(rotate::<$s, { 32 - $s }>(sum), $b[g]);
@@ -191,7 +213,7 @@ macro_rules! compress {
             // A round function, its four rotations, the number of the first step, the words of the block.
             macro_rules! quad {
                 ($f:ident, [$s:literal, $t:literal, $u:literal, $v:literal], $k:literal,
-                                    [$m:literal, $n:literal, $o:literal, $p:literal]) => {
+                                            [$m:literal, $n:literal, $o:literal, $p:literal]) => {
                     step!($f, a, b, c, d, $s, $k, $m);
                     step!($f, d, a, b, c, $t, $k + 1, $n);
                     step!($f, c, d, a, b, $u, $k + 2, $o);

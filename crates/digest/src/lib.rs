@@ -1,7 +1,7 @@
 //! Checksums over streams: the ten algorithms S3 knows, and MD5 for many streams at once.
 //!
 //! - [`Algorithm`], [`Hasher`], [`Digest`]: one algorithm over one stream, in the caller's thread.
-//! - [`combine`]: the CRC of two parts joined, from the CRCs of the parts.
+//! - [`combine()`]: the CRC of two parts joined, from the CRCs of the parts.
 //! - [`Md5Lanes`]: one thread that hashes the MD5 of many bodies side by side. A single MD5 stream cannot be
 //!   hashed faster than a core's latency allows (0.6 GB/s), but eight take hardly longer than one.
 //!
@@ -9,7 +9,7 @@
 //! every profile: vector code without optimisation is a hundred times slower. Generic interfaces would be compiled
 //! in the crate that calls them, with its profile, so there are none.
 //!
-//! The only unsafe code of the project is here, in [`mod@kernel`]: calls of functions for which the processor must
+//! The only unsafe code of the project is here, in `kernel/`: calls of functions for which the processor must
 //! have certain instructions, and the loads inside them.
 
 #![deny(unsafe_op_in_unsafe_fn, missing_docs)]

@@ -1,5 +1,7 @@
 //! MD5 of one stream in the caller's thread, and what the lanes share with it: state, start value and padding
-//! ([RFC 1321](https://www.rfc-editor.org/rfc/rfc1321)). The compression function is the md-5 crate's.
+//! ([RFC 1321](https://www.rfc-editor.org/rfc/rfc1321)). The compression function is in `kernel/`.
+
+use crate::kernel::portable::compress;
 
 /// Bytes in a block; the state changes a block at a time.
 pub(crate) const BLOCK: usize = 64;
@@ -30,11 +32,6 @@ pub(crate) fn digest_of(state: State) -> [u8; 16] {
         bytes.copy_from_slice(&word.to_le_bytes());
     }
     digest
-}
-
-/// Takes whole blocks into the state; what fills no block is left out.
-pub(crate) fn compress(state: &mut State, bytes: &[u8]) {
-    ::md5::block_api::compress(state, bytes.as_chunks().0);
 }
 
 /// MD5 over one stream, hashed where it is called. For many large bodies at once see

@@ -1,9 +1,11 @@
 //! The compression function of MD5 for up to sixteen streams at once.
 
+pub(crate) mod portable;
+mod rounds;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use crate::md5::{self, BLOCK, State};
+use crate::md5::{BLOCK, State};
 
 /// Most streams a kernel takes at once.
 pub(crate) const LANES_MAX: usize = 16;
@@ -56,8 +58,8 @@ impl Kernel {
             "equal whole blocks"
         );
         match (self.0, states.len()) {
-            // Alone, a stream is slightly faster in the processor's ordinary registers.
-            (_, 1) => portable(states, inputs),
+            // Alone, a stream is faster in the processor's ordinary registers.
+            (_, 1) => one_by_one(states, inputs),
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` makes such a kernel only on a processor that has AVX-512F and AVX-512VL.
             (Instructions::Avx512, ..=x86::WIDTH) => unsafe { x86::avx512::compress::<1>(states, inputs) },
@@ -70,13 +72,13 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the same.
             (Instructions::Avx2, _) => unsafe { x86::avx2::compress::<2>(states, inputs) },
-            (Instructions::Portable, _) => portable(states, inputs),
+            (Instructions::Portable, _) => one_by_one(states, inputs),
         }
     }
 }
 
-fn portable(states: &mut [State], inputs: &[&[u8]]) {
+fn one_by_one(states: &mut [State], inputs: &[&[u8]]) {
     for (state, input) in states.iter_mut().zip(inputs) {
-        md5::compress(state, input);
+        portable::compress(state, input);
     }
 }

@@ -13,6 +13,7 @@ use std::arch::x86_64::{
 use std::array;
 use std::hint::black_box;
 
+use super::rounds::{K, rounds};
 use crate::md5::{BLOCK, State};
 
 /// Streams in a register.
@@ -20,74 +21,6 @@ pub(super) const WIDTH: usize = 8;
 
 /// One word of eight streams.
 type Word = __m256i;
-
-/// The constants of the 64 steps: 2^32 times the sine of 1, 2, 3 ... (RFC 1321, 3.4).
-const K: [u32; 64] = [
-    0xD76A_A478,
-    0xE8C7_B756,
-    0x2420_70DB,
-    0xC1BD_CEEE,
-    0xF57C_0FAF,
-    0x4787_C62A,
-    0xA830_4613,
-    0xFD46_9501,
-    0x6980_98D8,
-    0x8B44_F7AF,
-    0xFFFF_5BB1,
-    0x895C_D7BE,
-    0x6B90_1122,
-    0xFD98_7193,
-    0xA679_438E,
-    0x49B4_0821,
-    0xF61E_2562,
-    0xC040_B340,
-    0x265E_5A51,
-    0xE9B6_C7AA,
-    0xD62F_105D,
-    0x0244_1453,
-    0xD8A1_E681,
-    0xE7D3_FBC8,
-    0x21E1_CDE6,
-    0xC337_07D6,
-    0xF4D5_0D87,
-    0x455A_14ED,
-    0xA9E3_E905,
-    0xFCEF_A3F8,
-    0x676F_02D9,
-    0x8D2A_4C8A,
-    0xFFFA_3942,
-    0x8771_F681,
-    0x6D9D_6122,
-    0xFDE5_380C,
-    0xA4BE_EA44,
-    0x4BDE_CFA9,
-    0xF6BB_4B60,
-    0xBEBF_BC70,
-    0x289B_7EC6,
-    0xEAA1_27FA,
-    0xD4EF_3085,
-    0x0488_1D05,
-    0xD9D4_D039,
-    0xE6DB_99E5,
-    0x1FA2_7CF8,
-    0xC4AC_5665,
-    0xF429_2244,
-    0x432A_FF97,
-    0xAB94_23A7,
-    0xFC93_A039,
-    0x655B_59C3,
-    0x8F0C_CC92,
-    0xFFEF_F47D,
-    0x8584_5DD1,
-    0x6FA8_7E4F,
-    0xFE2C_E6E0,
-    0xA301_4314,
-    0x4E08_11A1,
-    0xF753_7E82,
-    0xBD3A_F235,
-    0x2AD7_D2BB,
-    0xEB86_D391,
-];
 
 /// Where the inputs of a group of lanes begin; a lane without a stream reads that of the first one.
 fn starts(inputs: &[&[u8]], group: usize) -> [*const u8; WIDTH] {
@@ -162,8 +95,6 @@ macro_rules! compress {
             assert!(states.len() == inputs.len() && states.len() <= WIDTH * GROUPS, "an input a stream");
             assert!(len % BLOCK == 0 && inputs.iter().all(|input| input.len() == len), "equal whole blocks");
             let starts: [_; GROUPS] = array::from_fn(|group| starts(inputs, group));
-            // Hidden from the compiler, which would add the constants last, where the other operands wait for
-            // them: a fifth of the speed.
             let k = black_box(&K);
             let mut words = [[_mm256_setzero_si256(); GROUPS]; 4];
             for (index, groups) in words.iter_mut().enumerate() {
@@ -210,32 +141,7 @@ macro_rules! compress {
                     }
                 };
             }
-            // A round function, its four rotations, the number of the first step, the words of the block.
-            macro_rules! quad {
-                ($f:ident, [$s:literal, $t:literal, $u:literal, $v:literal], $k:literal,
-                                            [$m:literal, $n:literal, $o:literal, $p:literal]) => {
-                    step!($f, a, b, c, d, $s, $k, $m);
-                    step!($f, d, a, b, c, $t, $k + 1, $n);
-                    step!($f, c, d, a, b, $u, $k + 2, $o);
-                    step!($f, b, c, d, a, $v, $k + 3, $p);
-                };
-            }
-            quad!(f, [7, 12, 17, 22], 0, [0, 1, 2, 3]);
-            quad!(f, [7, 12, 17, 22], 4, [4, 5, 6, 7]);
-            quad!(f, [7, 12, 17, 22], 8, [8, 9, 10, 11]);
-            quad!(f, [7, 12, 17, 22], 12, [12, 13, 14, 15]);
-            quad!(g, [5, 9, 14, 20], 16, [1, 6, 11, 0]);
-            quad!(g, [5, 9, 14, 20], 20, [5, 10, 15, 4]);
-            quad!(g, [5, 9, 14, 20], 24, [9, 14, 3, 8]);
-            quad!(g, [5, 9, 14, 20], 28, [13, 2, 7, 12]);
-            quad!(h, [4, 11, 16, 23], 32, [5, 8, 11, 14]);
-            quad!(h, [4, 11, 16, 23], 36, [1, 4, 7, 10]);
-            quad!(h, [4, 11, 16, 23], 40, [13, 0, 3, 6]);
-            quad!(h, [4, 11, 16, 23], 44, [9, 12, 15, 2]);
-            quad!(i, [6, 10, 15, 21], 48, [0, 7, 14, 5]);
-            quad!(i, [6, 10, 15, 21], 52, [12, 3, 10, 1]);
-            quad!(i, [6, 10, 15, 21], 56, [8, 15, 6, 13]);
-            quad!(i, [6, 10, 15, 21], 60, [4, 11, 2, 9]);
+            rounds!(step, a, b, c, d);
             [a, b, c, d]
         }
     };

@@ -1,0 +1,154 @@
+//! A client that costs next to nothing: HTTP/1.1 by hand over a blocking socket, one request at a time.
+
+use crate::process::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use dovetail::base::clock::Clock;
+use dovetail::wire::sigv4::{PayloadKind, Secret, Signer};
+use http::{HeaderMap, HeaderValue};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// A connection that is kept open.
+pub struct Connection {
+    stream: TcpStream,
+    address: String,
+    signer: Signer,
+}
+
+/// An answer. The body of a large one is counted, not kept.
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: Vec<u8>,
+    pub body_len: u64,
+    pub first_byte: Duration,
+}
+
+impl Answer {
+    /// The text of the first XML element of this name.
+    pub fn element(&self, name: &str) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let start = text.find(&format!("<{name}>")).expect("the element is there") + name.len() + 2;
+        text[start..].split('<').next().expect("split gives one piece").to_string()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.head.lines().filter_map(|line| line.split_once(':'));
+        found.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    }
+}
+
+/// Bytes that do not compress, the same for every request.
+fn noise() -> &'static [u8] {
+    static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
+    NOISE.get_or_init(|| {
+        (0..1u64 << 17).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
+    })
+}
+
+impl Connection {
+    pub fn open(address: &str) -> Connection {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("TCP_NODELAY can be set");
+        let signer = Signer {
+            access_key_id: ACCESS_KEY_ID.to_string(),
+            secret: Secret::new(SECRET_ACCESS_KEY),
+            region: "us-east-1".to_string(),
+            session_token: None,
+        };
+        Connection { stream, address: address.to_string(), signer }
+    }
+
+    /// Sends a signed request whose body is `len` bytes of noise, or `body`.
+    pub fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+        extra: &[(&'static str, String)],
+        body: Body<'_>,
+    ) -> Answer {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_str(&self.address).expect("an address is a header value"));
+        for (name, value) in extra {
+            headers.insert(*name, HeaderValue::from_str(value).expect("a header value"));
+        }
+        self.signer.sign_header(
+            method,
+            path,
+            query,
+            &mut headers,
+            PayloadKind::Unsigned,
+            Clock::system().now_ms() / 1000,
+        );
+        let mut head = format!("{method} {target} HTTP/1.1\r\ncontent-length: {}\r\n", body.len());
+        for (name, value) in &headers {
+            head.push_str(&format!("{name}: {}\r\n", value.to_str().expect("ASCII")));
+        }
+        head.push_str("\r\n");
+        let started = Instant::now();
+        self.stream.write_all(head.as_bytes()).expect("the server reads");
+        match body {
+            Body::Bytes(bytes) => self.stream.write_all(bytes).expect("the server reads"),
+            Body::Noise(len) => {
+                let mut left = len;
+                while left > 0 {
+                    let piece = left.min(noise().len() as u64);
+                    self.stream.write_all(&noise()[..piece as usize]).expect("the server reads");
+                    left -= piece;
+                }
+            }
+        }
+        self.answer(started)
+    }
+
+    fn answer(&mut self, started: Instant) -> Answer {
+        let mut buf = vec![0; 256 << 10];
+        let mut filled = 0;
+        let head_len = loop {
+            let read = self.stream.read(&mut buf[filled..]).expect("the server answers");
+            assert!(read > 0, "the server closed the connection");
+            filled += read;
+            if let Some(at) = buf[..filled].windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        let head = String::from_utf8_lossy(&buf[..head_len]).into_owned();
+        let status = head[9..12].parse().expect("a status");
+        let mut answer = Answer { status, head, body: Vec::new(), body_len: 0, first_byte: Duration::ZERO };
+        let len: u64 = answer.header("content-length").map_or(0, |len| len.parse().expect("a length"));
+        let mut take = |bytes: &[u8]| {
+            if answer.body_len == 0 && !bytes.is_empty() {
+                answer.first_byte = started.elapsed();
+            }
+            answer.body_len += bytes.len() as u64;
+            if len <= 4 << 20 {
+                answer.body.extend_from_slice(bytes);
+            }
+            answer.body_len
+        };
+        let mut got = take(&buf[head_len..filled]);
+        while got < len {
+            let read = self.stream.read(&mut buf).expect("the server answers");
+            assert!(read > 0, "the server closed the connection");
+            got = take(&buf[..read]);
+        }
+        answer
+    }
+}
+
+/// What a request carries.
+pub enum Body<'b> {
+    Bytes(&'b [u8]),
+    Noise(u64),
+}
+
+impl Body<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Noise(len) => *len,
+        }
+    }
+}

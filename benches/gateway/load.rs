@@ -1,0 +1,222 @@
+//! The work that is measured.
+
+use crate::http::{Answer, Body, Connection};
+use crate::process::Server;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Work for one server.
+pub struct Load {
+    address: String,
+}
+
+/// Many small requests.
+pub struct Small {
+    pub per_s: f64,
+    pub median_ms: f64,
+}
+
+/// A key that sorts by its number, a thousand to a common prefix.
+pub fn key(number: usize) -> String {
+    format!("{:06}/{:03}", number / 1000, number % 1000)
+}
+
+impl Load {
+    pub fn new(server: &Server) -> Load {
+        Load { address: server.address.clone() }
+    }
+
+    fn connection(&self) -> Connection {
+        Connection::open(&self.address)
+    }
+
+    /// Runs `work` on `connections` threads with a connection each; the sum of what they return.
+    fn side_by_side(&self, connections: usize, work: impl Fn(usize, &mut Connection) -> u64 + Sync) -> u64 {
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..connections)
+                .map(|number| {
+                    let work = &work;
+                    scope.spawn(move || work(number, &mut self.connection()))
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("the work ends well")).sum()
+        })
+    }
+
+    pub fn create_bucket(&self) {
+        ok(self.connection().send("PUT", "/bench", &[], Body::Noise(0)));
+    }
+
+    pub fn create_upload(&self, key: &str) -> String {
+        let answer =
+            ok(self.connection().send("POST", &format!("/bench/{key}?uploads"), &[], Body::Noise(0)));
+        answer.element("UploadId")
+    }
+
+    /// `rounds` parts on each of `connections`; bytes sent.
+    pub fn parts(&self, upload: &str, key: &str, connections: usize, rounds: usize, len: u64) -> u64 {
+        self.side_by_side(connections, |number, connection| {
+            for round in 0..rounds {
+                let part = number * rounds + round + 1;
+                let target = format!("/bench/{key}?partNumber={part}&uploadId={upload}");
+                ok(connection.send("PUT", &target, &[], Body::Noise(len)));
+            }
+            rounds as u64 * len
+        })
+    }
+
+    /// The same part number again and again on each connection until `stop`.
+    pub fn parts_until(&self, upload: &str, key: &str, connections: usize, len: u64, stop: Instant) -> u64 {
+        self.side_by_side(connections, |number, connection| {
+            let mut sent = 0;
+            while Instant::now() < stop {
+                let target = format!("/bench/{key}?partNumber={}&uploadId={upload}", number + 1);
+                ok(connection.send("PUT", &target, &[], Body::Noise(len)));
+                sent += len;
+            }
+            sent
+        })
+    }
+
+    /// The same to the baseline, which takes any path for a file name.
+    pub fn plain_puts(&self, connections: usize, rounds: usize, len: u64) -> u64 {
+        self.side_by_side(connections, |number, connection| {
+            for round in 0..rounds {
+                ok(connection.send("PUT", &format!("/{number}-{round}"), &[], Body::Noise(len)));
+            }
+            rounds as u64 * len
+        })
+    }
+
+    pub fn plain_gets(&self, connections: usize, rounds: usize) -> u64 {
+        self.side_by_side(connections, |number, connection| {
+            (0..rounds)
+                .map(|_| ok(connection.send("GET", &format!("/{number}-0"), &[], Body::Noise(0))).body_len)
+                .sum()
+        })
+    }
+
+    /// `count` objects named `<name>-<number>`.
+    pub fn objects(&self, name: &str, count: usize, len: u64) {
+        self.side_by_side(count.min(8), |number, connection| {
+            for object in (number..count).step_by(count.min(8)) {
+                ok(connection.send("PUT", &format!("/bench/{name}-{object}"), &[], Body::Noise(len)));
+            }
+            0
+        });
+    }
+
+    pub fn downloads(&self, name: &str, connections: usize, rounds: usize) -> u64 {
+        self.side_by_side(connections, |number, connection| {
+            let target = format!("/bench/{name}-{number}");
+            (0..rounds).map(|_| ok(connection.send("GET", &target, &[], Body::Noise(0))).body_len).sum()
+        })
+    }
+
+    /// 4 KiB objects for `duration`.
+    pub fn small_puts(&self, name: &str, connections: usize, duration: Duration) -> Small {
+        let times = std::sync::Mutex::new(Vec::new());
+        let started = Instant::now();
+        let count = self.side_by_side(connections, |number, connection| {
+            let mut own = Vec::new();
+            while started.elapsed() < duration {
+                let target = format!("/bench/{name}/{number}/{}", own.len());
+                let sent = Instant::now();
+                ok(connection.send("PUT", &target, &[], Body::Noise(4096)));
+                own.push(sent.elapsed());
+            }
+            let count = own.len() as u64;
+            times.lock().expect("no thread panicked").extend(own);
+            count
+        });
+        let per_s = count as f64 / started.elapsed().as_secs_f64();
+        let mut times = times.into_inner().expect("no thread panicked");
+        times.sort();
+        Small { per_s, median_ms: times[times.len() / 2].as_secs_f64() * 1e3 }
+    }
+
+    /// An upload of `parts` copies of an object, by reference.
+    pub fn upload_of_copies(&self, key: &str, source: &str, parts: usize) -> String {
+        let upload = self.create_upload(key);
+        self.side_by_side(8, |number, connection| {
+            for part in (number + 1..=parts).step_by(8) {
+                let target = format!("/bench/{key}?partNumber={part}&uploadId={upload}");
+                let headers = [("x-amz-copy-source", format!("/bench/{source}"))];
+                ok(connection.send("PUT", &target, &headers, Body::Noise(0)));
+            }
+            0
+        });
+        upload
+    }
+
+    /// Completes with all parts; the server's CPU milliseconds.
+    pub fn complete_all(&self, server: &Server, key: &str, upload: &str, parts: usize) -> f64 {
+        let mut connection = self.connection();
+        let source = ok(connection.send("HEAD", "/bench/source-0", &[], Body::Noise(0)));
+        let etag = source.header("etag").expect("an object has an ETag").trim_matches('"').to_string();
+        let list: String = (1..=parts)
+            .map(|part| format!("<Part><PartNumber>{part}</PartNumber><ETag>{etag}</ETag></Part>"))
+            .collect();
+        let document = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
+        // What the server still does for the copies is not Complete's cost.
+        std::thread::sleep(Duration::from_secs(2));
+        let before = server.cpu_s();
+        let target = format!("/bench/{key}?uploadId={upload}");
+        ok(connection.send("POST", &target, &[], Body::Bytes(document.as_bytes())));
+        (server.cpu_s() - before) * 1e3
+    }
+
+    /// Median milliseconds to the first byte of 1 MiB from `offset`.
+    pub fn range_first_byte(&self, key: &str, offset: u64, times: usize) -> f64 {
+        let mut connection = self.connection();
+        let mut measured: Vec<f64> = (0..times as u64)
+            .map(|turn| {
+                let first = offset + turn * 7_777_777;
+                let range = [("range", format!("bytes={first}-{}", first + (1 << 20) - 1))];
+                let answer = connection.send("GET", &format!("/bench/{key}"), &range, Body::Noise(0));
+                assert_eq!(answer.status, 206);
+                answer.first_byte.as_secs_f64() * 1e3
+            })
+            .collect();
+        measured.sort_by(f64::total_cmp);
+        measured[times / 2]
+    }
+
+    /// `keys` empty objects.
+    pub fn many_keys(&self, keys: usize, connections: usize) {
+        let next = AtomicU64::new(0);
+        self.side_by_side(connections, |_, connection| {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed) as usize;
+                if number >= keys {
+                    return 0;
+                }
+                ok(connection.send("PUT", &format!("/bench/{}", key(number)), &[], Body::Noise(0)));
+            }
+        });
+    }
+
+    /// Median milliseconds of a listing.
+    pub fn list_ms(&self, query: &str, times: usize) -> f64 {
+        let mut connection = self.connection();
+        let mut measured: Vec<f64> = (0..times)
+            .map(|_| {
+                let started = Instant::now();
+                ok(connection.send(
+                    "GET",
+                    &format!("/bench?{}", query.replace('/', "%2F")),
+                    &[],
+                    Body::Noise(0),
+                ));
+                started.elapsed().as_secs_f64() * 1e3
+            })
+            .collect();
+        measured.sort_by(f64::total_cmp);
+        measured[times / 2]
+    }
+}
+
+fn ok(answer: Answer) -> Answer {
+    assert!(answer.status == 200, "{}\n{}", answer.head, String::from_utf8_lossy(&answer.body));
+    answer
+}

@@ -1,0 +1,221 @@
+//! `make bench`: what the gateway costs, next to a bare hyper server that does the same work in the same run.
+//!
+//! Ratios are what counts: the machine is the same for both sides, and CPU seconds are the server's own (user and
+//! system time of its process, from /proc). The rows and their goals are those of docs/benchmarks.md.
+//!
+//! `DOVETAIL_BIN` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
+//! (default 1,000,000); `BENCH_ONLY` a comma-separated list of sections: upload, complete, small, download, memory,
+//! list.
+
+mod baseline;
+mod http;
+mod load;
+mod process;
+mod table;
+
+use load::Load;
+use process::Server;
+use std::time::{Duration, Instant};
+use table::Table;
+
+const MIB: u64 = 1 << 20;
+const PART_LEN: u64 = 64 * MIB;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.get(1).map(String::as_str) == Some("baseline") {
+        return baseline::serve(&arguments[2], &arguments[3]);
+    }
+    let only = std::env::var("BENCH_ONLY").unwrap_or_default();
+    let wanted = |section: &str| only.is_empty() || only.split(',').any(|name| name == section);
+    let mut table = Table::default();
+    if wanted("upload") {
+        upload(&mut table);
+    }
+    if wanted("download") {
+        download(&mut table);
+    }
+    if wanted("small") {
+        small(&mut table);
+    }
+    if wanted("complete") {
+        complete(&mut table);
+    }
+    if wanted("memory") {
+        memory(&mut table);
+    }
+    if wanted("list") {
+        list(&mut table);
+    }
+    table.print();
+}
+
+/// 64 MiB parts over 8 connections: the gateway and the baseline in turn, so that both meet the same neighbours.
+fn upload(table: &mut Table) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let server = Server::gateway();
+        let load = Load::new(&server);
+        load.create_bucket();
+        let upload = load.create_upload("large");
+        ours.push(server.measure(|| load.parts(&upload, "large", 8, 4, PART_LEN)));
+        drop(server);
+        let server = Server::baseline();
+        theirs.push(server.measure(|| Load::new(&server).plain_puts(8, 4, PART_LEN)));
+    }
+    let (ours, theirs) = (table::median(&ours), table::median(&theirs));
+    table.row(
+        "upload, 64 MiB parts over 8 connections, server CPU s/GB",
+        format!(
+            "{:.2} (baseline {:.2}), {:.2} GB/s against {:.2}",
+            ours.cpu_per_gb, theirs.cpu_per_gb, ours.gb_per_s, theirs.gb_per_s
+        ),
+        ours.cpu_per_gb / theirs.cpu_per_gb,
+        "at most 1.1 x",
+    );
+}
+
+/// 64 MiB objects over 8 connections, from the page cache.
+fn download(table: &mut Table) {
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let server = Server::gateway();
+        let load = Load::new(&server);
+        load.create_bucket();
+        load.objects("object", 8, PART_LEN);
+        load.downloads("object", 8, 1);
+        ours.push(server.measure(|| load.downloads("object", 8, 6)));
+        drop(server);
+        let server = Server::baseline();
+        let load = Load::new(&server);
+        load.plain_puts(8, 1, PART_LEN);
+        load.plain_gets(8, 1);
+        theirs.push(server.measure(|| load.plain_gets(8, 6)));
+    }
+    let (ours, theirs) = (table::median(&ours), table::median(&theirs));
+    table.row(
+        "download, 64 MiB objects over 8 connections, server CPU s/GB",
+        format!(
+            "{:.2} (baseline {:.2}), {:.2} GB/s against {:.2}",
+            ours.cpu_per_gb, theirs.cpu_per_gb, ours.gb_per_s, theirs.gb_per_s
+        ),
+        ours.cpu_per_gb / theirs.cpu_per_gb,
+        "at most 1.3 x",
+    );
+}
+
+/// 4 KiB objects: one connection, 64, and one beside large uploads.
+fn small(table: &mut Table) {
+    let server = Server::gateway();
+    let load = Load::new(&server);
+    load.create_bucket();
+    let alone = load.small_puts("alone", 1, Duration::from_secs(5));
+    let many = load.small_puts("many", 64, Duration::from_secs(5));
+    table.row(
+        "4 KiB durable PutObject, 64 connections against one",
+        format!("{:.0}/s against {:.0}/s", many.per_s, alone.per_s),
+        many.per_s / alone.per_s,
+        "at least 15 x",
+    );
+    let upload = load.create_upload("large");
+    let stop = Instant::now() + Duration::from_secs(12);
+    let beside = std::thread::scope(|scope| {
+        let uploads = scope.spawn(|| load.parts_until(&upload, "large", 8, PART_LEN, stop));
+        std::thread::sleep(Duration::from_secs(1));
+        let beside = load.small_puts("beside", 1, Duration::from_secs(8));
+        uploads.join().expect("the uploads end");
+        beside
+    });
+    table.row(
+        "median 4 KiB durable PutObject beside 8 uploads of 64 MiB parts, against alone",
+        format!("{:.2} ms against {:.2} ms", beside.median_ms, alone.median_ms),
+        beside.median_ms / alone.median_ms,
+        "at most 10 x",
+    );
+}
+
+/// 10,000 parts: Complete, and a range in the middle. The parts are copied by reference, or this would take 640 GB.
+fn complete(table: &mut Table) {
+    for (name, len) in [("5 MiB", 5 * MIB), ("64 MiB", PART_LEN)] {
+        let mut server = Server::gateway();
+        let load = Load::new(&server);
+        load.create_bucket();
+        load.objects("source", 1, len);
+        let warm = load.upload_of_copies("warm", "source-0", 10_000);
+        let warm_ms = load.complete_all(&server, "warm", &warm, 10_000);
+        let cold = load.upload_of_copies("cold", "source-0", 10_000);
+        server.restart();
+        let load = Load::new(&server);
+        let cold_ms = load.complete_all(&server, "cold", &cold, 10_000);
+        table.row(
+            &format!("Complete of 10,000 parts of {name}, server CPU, cold and warm"),
+            format!("{cold_ms:.0} ms cold, {warm_ms:.0} ms warm"),
+            cold_ms.max(warm_ms),
+            "under 50 ms",
+        );
+        let first_byte = load.range_first_byte("cold", len * 5_000 + 12_345, 21);
+        table.row(
+            &format!("first byte of a range in the middle of 10,000 parts of {name}"),
+            format!("{:.2} ms (median of 21)", first_byte),
+            first_byte,
+            "under 5 ms",
+        );
+    }
+}
+
+/// 64 connections, each sending 64 MiB parts for a minute.
+fn memory(table: &mut Table) {
+    let server = Server::gateway();
+    let load = Load::new(&server);
+    load.create_bucket();
+    let upload = load.create_upload("large");
+    let stop = Instant::now() + Duration::from_secs(60);
+    std::thread::scope(|scope| {
+        let uploads = scope.spawn(|| load.parts_until(&upload, "large", 64, PART_LEN, stop));
+        std::thread::sleep(Duration::from_secs(30));
+        let half = server.resident_mib();
+        uploads.join().expect("the uploads end");
+        let peak = server.peak_resident_mib();
+        table.row(
+            "peak resident memory, 64 connections each sending 64 MiB parts for a minute",
+            format!("{peak:.0} MiB (after half a minute: {half:.0} MiB)"),
+            peak,
+            "under 256 MiB",
+        );
+    });
+}
+
+/// Pages of listings over many keys, and a start with all of them there.
+fn list(table: &mut Table) {
+    let keys: usize =
+        std::env::var("BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
+    let mut server = Server::gateway();
+    let load = Load::new(&server);
+    load.create_bucket();
+    let started = Instant::now();
+    load.many_keys(keys, 64);
+    println!("made {keys} keys in {:.0} s", started.elapsed().as_secs_f64());
+    let page = load.list_ms(&format!("list-type=2&start-after={}", load::key(keys / 2)), 21);
+    table.row(
+        &format!("ListObjectsV2 page of 1,000 out of {keys} keys"),
+        format!("{page:.2} ms (median of 21)"),
+        page,
+        "under 3 ms",
+    );
+    let prefixes = load.list_ms("list-type=2&delimiter=%2F", 21);
+    table.row(
+        &format!("ListObjectsV2 page of 1,000 common prefixes over {keys} keys"),
+        format!("{prefixes:.2} ms (median of 21)"),
+        prefixes,
+        "under 8 ms",
+    );
+    let started = Instant::now();
+    server.restart();
+    let start = started.elapsed().as_secs_f64();
+    table.row(
+        &format!("start with {keys} objects, after kill -9"),
+        format!("{start:.2} s"),
+        start,
+        "under 2 s",
+    );
+}

@@ -8,9 +8,13 @@
 //! - [`meta`]: an ordered, transactional key-value store, and the records kept in it.
 //! - [`blob`]: immutable blobs on local disk, in memory or in a bucket somewhere else.
 //! - [`engine`]: what S3 means, in one transaction an operation.
+//! - [`http`]: listeners, TLS, limits, time-outs, graceful stop.
+//! - [`telemetry`]: log lines and metrics, for every layer.
 
 pub mod base;
 pub mod blob;
 pub mod engine;
+pub mod http;
 pub mod meta;
+pub mod telemetry;
 pub mod wire;

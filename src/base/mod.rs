@@ -6,6 +6,8 @@
 pub mod body;
 pub mod buffers;
 pub mod clock;
+#[cfg(test)]
+pub mod document;
 pub mod fail_point;
 pub mod limits;
 pub mod random;

@@ -1,0 +1,87 @@
+//! What the server answers itself, under `/_/`, which can never be a bucket's name.
+//!
+//! - `GET /_/live`: 200 while the process answers.
+//! - `GET /_/ready`: 200 when requests can be served, else 503 with the reason.
+//! - `GET /_/metrics`: the metrics in Prometheus' text format.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::{Method, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::base::body::ResponseBody;
+use crate::telemetry::metrics::Exporter;
+
+/// A store that takes longer than this to say whether it works, does not.
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Says whether requests can be served now, and why not.
+pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// The server's own endpoints.
+pub struct OwnEndpoints {
+    readiness: Readiness,
+    metrics: Exporter,
+}
+
+impl OwnEndpoints {
+    pub fn new(readiness: Readiness, metrics: Exporter) -> OwnEndpoints {
+        OwnEndpoints { readiness, metrics }
+    }
+
+    pub(super) async fn answer(&self, parts: &http::request::Parts) -> Response<ResponseBody> {
+        if parts.method != Method::GET && parts.method != Method::HEAD {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return response;
+        }
+        match parts.uri.path() {
+            "/_/live" => text(StatusCode::OK, "live\n"),
+            "/_/ready" => self.ready().await,
+            "/_/metrics" => {
+                let mut response = text(StatusCode::OK, self.metrics.render());
+                let content_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+                response.headers_mut().insert(CONTENT_TYPE, content_type);
+                response
+            }
+            _ => {
+                text(StatusCode::NOT_FOUND, "no such endpoint; there are /_/live, /_/ready and /_/metrics\n")
+            }
+        }
+    }
+
+    async fn ready(&self) -> Response<ResponseBody> {
+        let checked = tokio::time::timeout(READINESS_TIMEOUT, (self.readiness)()).await;
+        let checked = checked.unwrap_or_else(|_| {
+            Err(format!("no answer from the stores in {} seconds", READINESS_TIMEOUT.as_secs()))
+        });
+        let (status, document) = match checked {
+            Ok(()) => (StatusCode::OK, serde_json::json!({ "ready": true })),
+            Err(reason) => {
+                (StatusCode::SERVICE_UNAVAILABLE, serde_json::json!({ "ready": false, "reason": reason }))
+            }
+        };
+        let mut response = text(status, format!("{document}\n"));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+/// Whether a path belongs to the server rather than to a front end.
+pub(super) fn is_own_path(path: &str) -> bool {
+    path == "/_" || path.starts_with("/_/")
+}
+
+fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<ResponseBody> {
+    let body = Full::new(body.into()).map_err(|never: Infallible| match never {});
+    let mut response = Response::new(ResponseBody::new(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,106 @@
+//! A socket that tells what it does: bytes that came go to [`Activity`], and a write that makes no progress ends.
+
+use bytes::{Buf, Bytes};
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+use super::activity::Activity;
+use super::connection;
+
+/// A socket, or a TLS session over one.
+pub struct WatchedStream<S> {
+    inner: S,
+    /// Bytes read before it was known which protocol they are; they come first.
+    prefix: Bytes,
+    activity: Arc<Activity>,
+    write_timeout: Duration,
+    /// Runs while a write waits.
+    stall: Option<Pin<Box<Sleep>>>,
+    stalling: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
+    pub fn new(
+        inner: S,
+        prefix: Bytes,
+        activity: Arc<Activity>,
+        write_timeout: Duration,
+    ) -> WatchedStream<S> {
+        WatchedStream { inner, prefix, activity, write_timeout, stall: None, stalling: false }
+    }
+
+    /// Passes on what a write said, and ends one that has made no progress for too long.
+    fn watch<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalling = false;
+            return written;
+        }
+        let timeout = self.write_timeout;
+        let stall = self.stall.get_or_insert_with(|| Box::pin(tokio::time::sleep(timeout)));
+        if !self.stalling {
+            self.stalling = true;
+            stall.as_mut().reset(Instant::now() + timeout);
+        }
+        ready!(stall.as_mut().poll(cx));
+        connection::count_cut("stalled_reader");
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client does not read its answer")))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.prefix.is_empty() {
+            let taken = self.prefix.len().min(buf.remaining());
+            buf.put_slice(&self.prefix[..taken]);
+            self.prefix.advance(taken);
+            self.activity.bytes_came();
+            return Poll::Ready(Ok(()));
+        }
+        let filled = buf.filled().len();
+        ready!(Pin::new(&mut self.inner).poll_read(cx, buf))?;
+        if buf.filled().len() > filled {
+            self.activity.bytes_came();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.watch(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.watch(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        self.watch(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.watch(cx, ended)
+    }
+}

@@ -97,6 +97,11 @@ impl Engine {
         }
     }
 
+    /// Starts what runs in the background. It stops when the engine's tasks are told to.
+    pub fn start_jobs(&self) {
+        self.tasks.spawn(jobs::collector::run(self.clone()));
+    }
+
     /// To be called after a commit that may have queued something for the collector. Forgetting it only costs time:
     /// the collector looks every few seconds.
     pub(crate) fn wake_collector(&self) {

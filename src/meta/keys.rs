@@ -167,6 +167,11 @@ pub fn garbage(queued_ms: i64, owned: &Owned) -> Vec<u8> {
     [&queued_ms.to_be_bytes()[..], &owned.encode()].concat()
 }
 
+/// The first key of `Garbage` of what was queued at this time or later.
+pub fn garbage_start(queued_ms: i64) -> Vec<u8> {
+    queued_ms.max(0).to_be_bytes().to_vec()
+}
+
 /// When it was queued and what, of a key of `Garbage`.
 pub fn parse_garbage(stored: &[u8]) -> Option<(i64, Owned)> {
     let (queued_ms, owned) = stored.split_first_chunk::<8>()?;

@@ -1,1 +1,3 @@
 //! What runs though nobody asked: one file a job, one bounded unit of work at a time.
+
+pub mod collector;

@@ -6,11 +6,12 @@
 //! failed or wrote nothing, since what they read may be in the same write.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-use super::database::{Database, View, failed};
-use super::queue::Queue;
+use super::database::{Database, Slot, View, failed};
+use super::queue::{Queue, Taken};
 use super::space::Space;
 use crate::base::fail_point;
 use crate::meta::overlay::{Overlay, Transaction};
@@ -22,6 +23,9 @@ const GROUP_LEN_MAX: usize = 4 << 20;
 /// Transactions after which a group is committed although more wait: bounds how long its first one waits.
 const GROUP_COUNT_MAX: usize = 1024;
 
+/// How often a store that met a full disk looks whether it can go on.
+const REOPEN_AFTER: Duration = Duration::from_secs(1);
+
 /// Where the outcome of a transaction goes.
 pub type Answer = oneshot::Sender<Result<(), Error>>;
 
@@ -31,27 +35,45 @@ pub struct Request {
     pub answer: Answer,
 }
 
-/// Why no transaction is taken any more. Set once, by the commit that failed.
+/// Why no transaction is taken at the moment: a commit failed.
 ///
 /// After a failed write nobody knows how much of it will be there after the next start. A commit that followed could
-/// build on what is lost, or acknowledge what is read from it; so none follows until the store is opened again.
+/// build on what is lost, or acknowledge what is read from it; so none follows until the database has been opened
+/// again. After a full disk that happens by itself as soon as there is room; after anything else the disk is not to be
+/// trusted, and somebody has to look and restart.
 #[derive(Debug, Default)]
-pub struct Failure(OnceLock<(ErrorKind, String)>);
+pub struct Failure(Mutex<Option<(ErrorKind, String)>>);
 
 impl Failure {
     pub fn check(&self) -> Result<(), Error> {
-        let Some((kind, reason)) = self.0.get() else { return Ok(()) };
-        let kind = if *kind == ErrorKind::NoSpace { ErrorKind::NoSpace } else { ErrorKind::Unavailable };
-        Err(Error::new(kind, format!("no commits until the next start, because one failed: {reason}")))
+        let failure = self.lock();
+        let Some((kind, reason)) = &*failure else { return Ok(()) };
+        let (kind, until) = match kind {
+            ErrorKind::NoSpace => (ErrorKind::NoSpace, "there is room again"),
+            _ => (ErrorKind::Unavailable, "the next start"),
+        };
+        Err(Error::new(kind, format!("no commits until {until}, because one failed: {reason}")))
     }
 
     pub fn set(&self, error: &Error) {
-        let _ = self.0.set((error.kind, error.to_string()));
+        self.lock().get_or_insert_with(|| (error.kind, error.to_string()));
+    }
+
+    fn kind(&self) -> Option<ErrorKind> {
+        self.lock().as_ref().map(|(kind, _)| *kind)
+    }
+
+    fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(ErrorKind, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 pub struct Committer {
-    pub database: Arc<Database>,
+    pub database: Arc<Slot>,
     pub queue: Arc<Queue<Request>>,
     pub space: Arc<Space>,
     pub failure: Arc<Failure>,
@@ -60,17 +82,60 @@ pub struct Committer {
 impl Committer {
     /// Commits until the queue is stopped and empty.
     pub fn run(&self) {
-        let base = self.database.latest();
         let mut group = Group { overlay: Overlay::default(), answers: Vec::new() };
-        while let Some(request) = self.queue.take() {
-            self.execute(request, &base, &mut group);
-            while group.has_room()
-                && let Some(request) = self.queue.take_waiting()
-            {
-                self.execute(request, &base, &mut group);
-            }
-            self.commit(&mut group);
+        while let Some(first) = self.next() {
+            self.database
+                .with(|database| self.commit_group(database, first, &mut group))
+                .expect("the database is open unless a failure is set");
         }
+    }
+
+    fn next(&self) -> Option<Request> {
+        let mut look_again_at = Instant::now() + REOPEN_AFTER;
+        while let Some(kind) = self.failure.kind() {
+            if kind == ErrorKind::NoSpace && Instant::now() >= look_again_at {
+                self.reopen();
+                look_again_at = Instant::now() + REOPEN_AFTER;
+                continue;
+            }
+            match self.queue.take_within(REOPEN_AFTER) {
+                Taken::Item(request) => self.refuse(request),
+                Taken::Nothing => {}
+                Taken::Stopped => return None,
+            }
+        }
+        self.queue.take()
+    }
+
+    /// Opens the database again if the disk has room: then what its log holds is known to be the state.
+    fn reopen(&self) {
+        if self.space.check().is_err() {
+            return;
+        }
+        match self.database.reopen() {
+            Ok(()) => {
+                self.failure.clear();
+                tracing::info!("the disk has room again and the metadata store takes commits");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the metadata store could not be opened again after a full disk")
+            }
+        }
+    }
+
+    fn refuse(&self, request: Request) {
+        let _ = request.answer.send(self.failure.check());
+    }
+
+    fn commit_group(&self, database: &Database, first: Request, group: &mut Group) {
+        let base = database.latest();
+        self.execute(first, &base, group);
+        while group.has_room()
+            && let Some(request) = self.queue.take_waiting()
+        {
+            self.execute(request, &base, group);
+        }
+        self.commit(database, group);
     }
 
     fn execute(&self, request: Request, base: &View<'_>, group: &mut Group) {
@@ -79,10 +144,7 @@ impl Committer {
         if answer.is_closed() {
             return;
         }
-        let outcome = match self.failure.check() {
-            Ok(()) => self.run_job(&mut job, base, &mut group.overlay),
-            Err(error) => Err(error),
-        };
+        let outcome = self.failure.check().and_then(|()| self.run_job(&mut job, base, &mut group.overlay));
         group.answers.push((answer, outcome));
     }
 
@@ -104,8 +166,8 @@ impl Committer {
         outcome
     }
 
-    fn commit(&self, group: &mut Group) {
-        let written = if group.overlay.is_empty() { Ok(()) } else { self.write(&group.overlay) };
+    fn commit(&self, database: &Database, group: &mut Group) {
+        let written = if group.overlay.is_empty() { Ok(()) } else { self.write(database, &group.overlay) };
         group.overlay.clear();
         for (answer, outcome) in group.answers.drain(..) {
             let outcome = match &written {
@@ -117,14 +179,14 @@ impl Committer {
         }
     }
 
-    fn write(&self, overlay: &Overlay) -> Result<(), Error> {
+    fn write(&self, database: &Database, overlay: &Overlay) -> Result<(), Error> {
         fail_point::reach("meta::rocksdb::before_write");
-        let written = self.database.write(overlay);
+        let written = database.write(overlay);
         fail_point::reach("meta::rocksdb::after_write");
         written.map_err(|source| {
             let error = failed("cannot commit to the metadata store", source);
             self.failure.set(&error);
-            tracing::error!(%error, "a commit failed; no more are taken until the next start");
+            tracing::error!(%error, "a commit failed and no more are taken");
             error
         })
     }

@@ -1,12 +1,47 @@
-//! The open database, and reads from it.
+//! The open database, reads from it, and the one write.
 
 use ::rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, Snapshot, WriteBatch, WriteOptions};
 use bytes::Bytes;
-use std::path::Path;
+use std::ffi::CStr;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
 
 use super::{Settings, options};
 use crate::meta::overlay::{self, Base, Cursor, Overlay, stored_key, table_end};
 use crate::meta::{Error, ErrorKind, Read, Step, Table};
+
+/// The place of the open database, which can be closed and opened again while the store lives.
+pub struct Slot {
+    dir: PathBuf,
+    settings: Settings,
+    /// Read-locked by everyone for as long as they use the database. `None` only after it could not be opened again.
+    database: RwLock<Option<Database>>,
+}
+
+impl Slot {
+    pub fn open(dir: &Path, settings: Settings) -> Result<Slot, Error> {
+        let database = RwLock::new(Some(Database::open(dir, &settings)?));
+        Ok(Slot { dir: dir.to_path_buf(), settings, database })
+    }
+
+    /// Calls `job` with the open database.
+    pub fn with<T>(&self, job: impl FnOnce(&Database) -> T) -> Result<T, Error> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        match &*database {
+            Some(database) => Ok(job(database)),
+            None => Err(Error::new(ErrorKind::Unavailable, "the metadata store is closed after a failure")),
+        }
+    }
+
+    /// Closes the database and opens it again, as a restart would: what the log holds is what is true from now on.
+    /// Waits for those who are reading.
+    pub fn reopen(&self) -> Result<(), Error> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        *database = None;
+        *database = Some(Database::open(&self.dir, &self.settings)?);
+        Ok(())
+    }
+}
 
 /// RocksDB with its two column families.
 pub struct Database {
@@ -28,11 +63,22 @@ impl Database {
         Ok(database)
     }
 
-    pub fn rocksdb(&self) -> &DB {
-        &self.db
+    /// A property of RocksDB, summed over both column families.
+    pub fn sum(&self, property: &CStr) -> f64 {
+        let families = [self.family(options::RECORDS), self.family(options::INLINE)];
+        let values = families.map(|family| self.db.property_int_value_cf(family, property));
+        values.into_iter().filter_map(|value| value.ok().flatten()).sum::<u64>() as f64
     }
 
-    pub fn family(&self, name: &str) -> &ColumnFamily {
+    /// Moves all values of the inline table to where they end up in time, without the dead ones.
+    #[cfg(test)]
+    pub fn compact_inline(&self) {
+        let inline = self.family(options::INLINE);
+        self.db.flush_cf(inline).unwrap();
+        self.db.compact_range_cf(inline, None::<&[u8]>, None::<&[u8]>);
+    }
+
+    fn family(&self, name: &str) -> &ColumnFamily {
         self.db.cf_handle(name).expect("the column family was opened with the database")
     }
 

@@ -13,7 +13,6 @@ mod space;
 #[cfg(test)]
 mod tests;
 
-use ::rocksdb::properties;
 use futures::future::BoxFuture;
 use std::ffi::CStr;
 use std::fmt;
@@ -24,7 +23,7 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use self::committer::{Committer, Failure};
-use self::database::Database;
+use self::database::{Database, Slot};
 use self::queue::{Queue, stopping};
 use self::space::Space;
 use crate::meta::{Error, ErrorKind, ReadJob, Store, WriteJob};
@@ -35,8 +34,16 @@ const COMMITS_WAITING_MAX: usize = 256;
 /// Reads that may wait for a thread; further callers wait for a place.
 const READS_WAITING_MAX: usize = 1024;
 
-/// A property the crate has no name for.
-const LIVE_BLOB_FILE_SIZE: &CStr = c"rocksdb.live-blob-file-size";
+/// What of RocksDB's properties an operator may want to see.
+const GAUGES: [(&str, &CStr); 7] = [
+    ("keys", c"rocksdb.estimate-num-keys"),
+    ("table_file_bytes", c"rocksdb.live-sst-files-size"),
+    ("blob_file_bytes", c"rocksdb.live-blob-file-size"),
+    ("memtable_bytes", c"rocksdb.cur-size-all-mem-tables"),
+    ("compaction_pending_bytes", c"rocksdb.estimate-pending-compaction-bytes"),
+    ("write_stopped", c"rocksdb.is-write-stopped"),
+    ("background_errors", c"rocksdb.background-errors"),
+];
 
 /// How the store uses memory and disk. The defaults keep it at about 64 MiB of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +83,7 @@ impl Default for Settings {
 
 /// A store in a RocksDB directory. Dropping it runs the transactions that were already taken and closes the database.
 pub struct RocksDb {
-    database: Arc<Database>,
+    database: Arc<Slot>,
     commits: Arc<Queue<committer::Request>>,
     reads: Arc<Queue<ReadRequest>>,
     space: Arc<Space>,
@@ -94,17 +101,17 @@ impl RocksDb {
     /// directory that is open already, here or in another process, is [`ErrorKind::Unavailable`].
     pub fn open(dir: &Path, settings: Settings) -> Result<Arc<RocksDb>, Error> {
         create_dir(dir)?;
-        let database = Arc::new(Database::open(dir, &settings)?);
+        let read_threads = settings.read_threads.max(1);
         let mut store = RocksDb {
-            database,
             commits: Arc::new(Queue::new(COMMITS_WAITING_MAX)),
             reads: Arc::new(Queue::new(READS_WAITING_MAX)),
             space: Arc::new(Space::new(dir, settings.free_min_len, settings.free_floor_len)),
             failure: Arc::default(),
             threads: Vec::new(),
+            database: Arc::new(Slot::open(dir, settings)?),
         };
         store.start_committer()?;
-        for number in 0..settings.read_threads.max(1) {
+        for number in 0..read_threads {
             store.start_reader(number)?;
         }
         Ok(Arc::new(store))
@@ -138,27 +145,19 @@ impl RocksDb {
         self.threads.push(thread);
         Ok(())
     }
-
-    /// A property of RocksDB over both column families.
-    fn sum(&self, property: &CStr) -> f64 {
-        [options::RECORDS, options::INLINE]
-            .into_iter()
-            .filter_map(|name| {
-                self.database.rocksdb().property_int_value_cf(self.database.family(name), property).ok()?
-            })
-            .sum::<u64>() as f64
-    }
 }
 
 /// A panic costs its own read, not the thread.
-fn run_read(database: &Database, request: ReadRequest) {
+fn run_read(database: &Slot, request: ReadRequest) {
     let ReadRequest { job, answer } = request;
     if answer.is_closed() {
         return;
     }
-    let snapshot = database.snapshot();
-    let outcome = catch_unwind(AssertUnwindSafe(|| job(&snapshot))).map_err(|_| Error::panicked_job());
-    drop(snapshot);
+    let run = |database: &Database| catch_unwind(AssertUnwindSafe(|| job(&database.snapshot())));
+    let outcome = match database.with(run) {
+        Ok(outcome) => outcome.map_err(|_| Error::panicked_job()),
+        Err(closed) => Err(closed),
+    };
     let _ = answer.send(outcome);
 }
 
@@ -198,18 +197,16 @@ impl Store for RocksDb {
     }
 
     fn gauges(&self) -> Vec<(&'static str, f64)> {
-        vec![
+        let mut gauges = vec![
             ("commits_waiting", self.commits.len() as f64),
             ("reads_waiting", self.reads.len() as f64),
             ("disk_free_bytes", self.space.free_len().unwrap_or(0) as f64),
-            ("keys", self.sum(properties::ESTIMATE_NUM_KEYS)),
-            ("table_file_bytes", self.sum(properties::LIVE_SST_FILES_SIZE)),
-            ("blob_file_bytes", self.sum(LIVE_BLOB_FILE_SIZE)),
-            ("memtable_bytes", self.sum(properties::CUR_SIZE_ALL_MEM_TABLES)),
-            ("compaction_pending_bytes", self.sum(properties::ESTIMATE_PENDING_COMPACTION_BYTES)),
-            ("write_stopped", self.sum(properties::IS_WRITE_STOPPED)),
-            ("background_errors", self.sum(properties::BACKGROUND_ERRORS)),
-        ]
+        ];
+        // A database that could not be opened again has no properties; `check` says why.
+        let properties =
+            self.database.with(|database| GAUGES.map(|(name, property)| (name, database.sum(property))));
+        gauges.extend(properties.into_iter().flatten());
+        gauges
     }
 }
 

@@ -1,10 +1,9 @@
 //! What waits for a thread of the store: bounded, filled from async code, emptied by threads.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use std::sync::Arc;
 
 use crate::meta::{Error, ErrorKind};
 
@@ -20,6 +19,16 @@ pub struct Queue<T> {
 struct State<T> {
     waiting: VecDeque<(T, OwnedSemaphorePermit)>,
     stopped: bool,
+}
+
+/// What came of waiting for an item.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken<T> {
+    Item(T),
+    /// The time ran out.
+    Nothing,
+    /// The queue is stopped and empty.
+    Stopped,
 }
 
 impl<T> Queue<T> {
@@ -46,15 +55,21 @@ impl<T> Queue<T> {
 
     /// Waits for an item and takes it; `None` when the queue is stopped and empty.
     pub fn take(&self) -> Option<T> {
-        let mut state = self.lock();
-        loop {
-            if let Some((item, _room)) = state.waiting.pop_front() {
-                return Some(item);
-            }
-            if state.stopped {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        let empty = |state: &mut State<T>| state.waiting.is_empty() && !state.stopped;
+        let waited = self.changed.wait_while(self.lock(), empty);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waiting.pop_front().map(|(item, _room)| item)
+    }
+
+    /// Like [`Queue::take`], but waits at most `timeout`.
+    pub fn take_within(&self, timeout: Duration) -> Taken<T> {
+        let empty = |state: &mut State<T>| state.waiting.is_empty() && !state.stopped;
+        let waited = self.changed.wait_timeout_while(self.lock(), timeout, empty);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match state.waiting.pop_front() {
+            Some((item, _room)) => Taken::Item(item),
+            None if state.stopped => Taken::Stopped,
+            None => Taken::Nothing,
         }
     }
 
@@ -100,12 +115,20 @@ mod tests {
         assert_eq!(queue.take(), Some(2));
     }
 
+    #[test]
+    fn an_empty_queue_is_waited_for_no_longer_than_told() {
+        assert_eq!(Queue::<()>::new(1).take_within(Duration::from_millis(1)), Taken::Nothing);
+    }
+
     #[tokio::test]
     async fn a_stopped_queue_gives_out_what_it_holds_and_takes_nothing() {
         let queue = Queue::new(2);
         queue.push(1).await.unwrap();
+        queue.push(0).await.unwrap();
+        assert_eq!(queue.take_within(Duration::ZERO), Taken::Item(1));
         queue.stop();
         assert_eq!(queue.push(2).await.unwrap_err().kind, ErrorKind::Unavailable);
-        assert_eq!((queue.take(), queue.take()), (Some(1), None));
+        assert_eq!((queue.take(), queue.take()), (Some(0), None));
+        assert_eq!(queue.take_within(Duration::MAX), Taken::Stopped);
     }
 }

@@ -84,11 +84,7 @@ async fn large_inline_values_live_in_blob_files_and_are_collected() {
         files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|e| e == "blob")).count()
     };
     assert!(blob_files() > 0);
-    store.database.rocksdb().compact_range_cf(
-        store.database.family(options::INLINE),
-        None::<&[u8]>,
-        None::<&[u8]>,
-    );
+    store.database.with(Database::compact_inline).unwrap();
     let live = store.gauges().iter().find(|(name, _)| *name == "blob_file_bytes").unwrap().1;
     assert!(live < 20.0 * 20.0 * 60_000.0 / 2.0, "{live} bytes of blob files for 1.2 MB of values");
     let value = meta.read(|read| read.get(Table::Inline, &7u32.to_be_bytes())).await.unwrap().unwrap();
@@ -261,4 +257,76 @@ async fn gauges_have_values() {
     assert_eq!(gauge("keys"), 1.0);
     assert!(gauge("memtable_bytes") > 300.0);
     assert!(gauge("disk_free_bytes") > 0.0);
+}
+
+/// Puts values of 60 KB until one is refused; returns how many were acknowledged, and the refusal.
+async fn fill(meta: &Meta) -> (u32, Error) {
+    for number in 0u32.. {
+        let value = (0..60_000 / 8).flat_map(|_| crate::base::random::bytes::<8>()).collect();
+        if let Err(refused) = put(meta, Table::Inline, number.to_be_bytes().to_vec(), value).await {
+            return (number, refused);
+        }
+    }
+    unreachable!("the file system has no end")
+}
+
+fn small_file_system() -> TempDir {
+    let root = std::env::var_os("DOVETAIL_TEST_SMALL_FS").expect("DOVETAIL_TEST_SMALL_FS names a directory");
+    TempDir::new_in(root).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs DOVETAIL_TEST_SMALL_FS=/mnt after mount -t tmpfs -o size=96m tmpfs /mnt"]
+async fn a_disk_filled_to_the_reserve_can_be_emptied_again() {
+    let dir = small_file_system();
+    let settings = Settings { free_min_len: 48 << 20, free_floor_len: 8 << 20, ..small() };
+    let store = RocksDb::open(dir.path(), settings).unwrap();
+    let meta = Meta::new(store.clone());
+    let (count, refused) = fill(&meta).await;
+    assert_eq!(refused.kind, ErrorKind::NoSpace);
+    for number in 0..count {
+        let deleted = meta.transact(move |tx| {
+            tx.delete(Table::Inline, &number.to_be_bytes());
+            Ok::<_, Error>(())
+        });
+        deleted.await.unwrap();
+    }
+    store.failure.check().unwrap();
+    // Files that nothing needs any more are deleted in the background.
+    while store.check().is_err() {
+        store.database.with(Database::compact_inline).unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert!(fill(&meta).await.0 > 0);
+}
+
+#[tokio::test]
+#[ignore = "needs DOVETAIL_TEST_SMALL_FS=/mnt after mount -t tmpfs -o size=96m tmpfs /mnt"]
+async fn after_a_failed_write_on_a_full_disk_goes_on_once_there_is_room() {
+    let dir = small_file_system();
+    let ballast = dir.path().join("ballast");
+    std::fs::write(&ballast, vec![1; 32 << 20]).unwrap();
+    let settings = Settings { free_min_len: 0, free_floor_len: 0, ..small() };
+    let store = RocksDb::open(&dir.path().join("meta"), settings.clone()).unwrap();
+    let meta = Meta::new(store.clone());
+    let (count, refused) = fill(&meta).await;
+    assert_eq!(refused.kind, ErrorKind::NoSpace);
+    assert_eq!(store.check().unwrap_err().kind, ErrorKind::NoSpace);
+    assert_eq!(delete(&meta, b"a").await.unwrap_err().kind, ErrorKind::NoSpace);
+
+    std::fs::remove_file(ballast).unwrap();
+    while store.check().is_err() {
+        tokio::task::yield_now().await;
+    }
+    let all = async |meta: &Meta| meta.read(|read| count_inline(read)).await.unwrap();
+    let found = all(&meta).await;
+    assert!(found == count || found == count + 1, "{found} found of {count} acknowledged");
+    put(&meta, Table::Inline, b"last".to_vec(), Vec::new()).await.unwrap();
+    drop((meta, store));
+    let meta = Meta::new(RocksDb::open(&dir.path().join("meta"), settings).unwrap());
+    assert_eq!(all(&meta).await, found + 1);
+}
+
+fn count_inline(read: &dyn Read) -> Result<u32, Error> {
+    count(read, Table::Inline).map(|count| count as u32)
 }

@@ -25,6 +25,9 @@ pub enum Error {
     InvalidPart { part_number: u16, etag: String },
     #[error("the parts are not in ascending order")]
     InvalidPartOrder,
+    /// Complete lists no part at all.
+    #[error("the list of parts is empty")]
+    NoParts,
     #[error("part {part_number} is too small: {len} bytes")]
     EntityTooSmall { part_number: u16, len: u64, etag: String },
     #[error("{len} bytes are more than the {max} allowed")]
@@ -56,6 +59,9 @@ pub enum Error {
     /// The upload was created for one algorithm, a part came with another one or none.
     #[error("the upload expects {} checksums", .expected.name())]
     ChecksumAlgorithmMismatch { expected: Algorithm, actual: Option<Algorithm> },
+    /// S3 has no multipart uploads with this algorithm and kind.
+    #[error("{} checksums cannot be of the kind {kind:?}", .algorithm.name())]
+    ChecksumKindNotAllowed { algorithm: Algorithm, kind: crate::meta::records::ChecksumKind },
     /// Complete has to name the checksum of every part of a composite upload.
     #[error("the {} checksum of part {part_number} is missing", .algorithm.name())]
     MissingPartChecksum { algorithm: Algorithm, part_number: u16 },

@@ -4,10 +4,12 @@
 //! backend it has. Front ends check who may do what; the engine does it.
 
 pub mod body;
+mod checksums;
 pub mod conditions;
 pub mod copy_source;
 mod error;
 pub mod extents;
+mod ingest;
 pub mod inline;
 pub mod jobs;
 pub mod objects;
@@ -16,6 +18,8 @@ pub mod readers;
 pub mod reading;
 pub mod references;
 pub mod selection;
+pub mod uploads;
+mod writing;
 
 pub use error::Error;
 

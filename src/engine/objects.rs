@@ -41,21 +41,22 @@ pub fn version(
     }
 }
 
-/// Makes `version` the current one if `conditions` hold. What it replaces gives up its content.
+/// Makes `version` the current one if `conditions` hold. What it replaces gives up its content; true when there was
+/// something to replace, so that the collector may have work.
 pub fn put_current(
     tx: &mut dyn Write,
     bucket: BucketId,
     key: &str,
     version: &VersionRecord,
     conditions: &WriteConditions,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let replaced = current(tx, bucket, key)?;
     conditions.check(replaced.as_ref())?;
-    if let Some(replaced) = replaced {
+    if let Some(replaced) = &replaced {
         references::drop_body(tx, &replaced.body, version.modified_ms)?;
     }
     tx.put(Table::Objects, &keys::object(bucket, key), version.encode());
-    Ok(())
+    Ok(replaced.is_some())
 }
 
 /// Removes the current version if `conditions` hold; true when there was one.

@@ -1,7 +1,10 @@
 //! What S3's operations mean: one file each, named as S3 names it, with one function of the same name.
 
+pub mod abort_multipart_upload;
+pub mod complete_multipart_upload;
 pub mod copy_object;
 pub mod create_bucket;
+pub mod create_multipart_upload;
 pub mod delete_bucket;
 pub mod delete_object;
 pub mod delete_objects;
@@ -10,4 +13,8 @@ pub mod get_object_attributes;
 pub mod head_bucket;
 pub mod head_object;
 pub mod list_buckets;
+pub mod list_multipart_uploads;
 pub mod list_objects;
+pub mod list_parts;
+pub mod put_object;
+pub mod upload_part;

@@ -1,0 +1,208 @@
+//! CompleteMultipartUpload: an upload's parts become an object, without a byte being moved.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+//!
+//! Reading and checking up to 10,000 parts would hold up every other commit, so it is done on a snapshot
+//! ([`assembly`]), outside the transaction. The transaction then finds out from the upload's counter of changes
+//! whether the snapshot still holds; if not, everything starts over. It writes the version, an index of where the
+//! parts begin, and the answer for clients that ask again; the part records stay where they are, and only parts
+//! that were not listed are dropped.
+//!
+//! Of two Completes at once, one commits; the other finds the upload completed, with its own list, and gets the same
+//! answer. So does a client that lost its answer and repeats the request.
+
+mod assembly;
+#[cfg(test)]
+mod tests;
+
+use crate::base::fail_point;
+use crate::engine::conditions::WriteConditions;
+use crate::engine::uploads::{self, UploadName};
+use crate::engine::{Engine, Error, objects, references};
+use crate::meta::keys::{self, UploadId};
+use crate::meta::records::{
+    Body, Checksum, ChecksumKind, CompletedRecord, ETag, ProgressRecord, Record, VersionRecord,
+};
+use crate::meta::{Table, Write};
+use assembly::{Assembly, Found};
+use dovetail_digest::{Algorithm, Digest};
+use std::sync::Arc;
+
+/// Snapshots that may turn out to be outdated, because parts keep coming, before the whole work is done inside a
+/// transaction, where nothing can come in between. Keeps a stubborn client from making Complete run for ever.
+const SNAPSHOTS_MAX: usize = 8;
+
+/// A part as the client lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedPart {
+    pub number: u16,
+    /// With or without quotes.
+    pub etag: String,
+    pub checksum: Option<(Algorithm, Digest)>,
+}
+
+/// An upload to be completed.
+#[derive(Clone, Debug)]
+pub struct CompleteMultipartUpload {
+    pub bucket: String,
+    pub key: String,
+    pub upload_id: UploadId,
+    pub parts: Vec<ListedPart>,
+    /// What the client expects of the whole object; a composite one without `-N`.
+    pub checksum: Option<(Algorithm, Digest)>,
+    pub checksum_kind: Option<ChecksumKind>,
+    /// How many bytes the client expects the object to have.
+    pub size: Option<u64>,
+    pub conditions: WriteConditions,
+}
+
+/// A completed upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Completed {
+    pub etag: ETag,
+    pub checksum: Checksum,
+    pub len: u64,
+    pub version_id: Option<String>,
+}
+
+/// When this returns, the object is what every read finds, after a crash too, and the upload is not listed any more.
+/// After an error the upload and all its parts are as they were, and another list may be tried; after one of
+/// `Unavailable`, `NoSpace` and `Storage` the upload may also have been completed, and repeating the request tells.
+pub async fn complete_multipart_upload(
+    engine: &Engine,
+    request: CompleteMultipartUpload,
+) -> Result<Completed, Error> {
+    let request = Arc::new(request);
+    let completed = match on_snapshots(engine, &request).await? {
+        Some(completed) => completed,
+        None => in_one_go(engine, &request).await?,
+    };
+    fail_point::reach("engine::complete_multipart_upload::after_commit");
+    engine.wake_collector();
+    Ok(completed)
+}
+
+/// `None` when a part came in between every time.
+async fn on_snapshots(
+    engine: &Engine,
+    request: &Arc<CompleteMultipartUpload>,
+) -> Result<Option<Completed>, Error> {
+    for _ in 0..SNAPSHOTS_MAX {
+        let asked = Arc::clone(request);
+        let assembly = match engine.meta.read(move |read| assembly::find(read, &asked)).await? {
+            Found::Completed(completed) => return Ok(Some(completed)),
+            Found::Open(assembly) => assembly,
+        };
+        fail_point::reach("engine::complete_multipart_upload::before_commit");
+        let (asked, now_ms) = (Arc::clone(request), engine.clock.now_ms());
+        let committed = engine.meta.transact(move |tx| match still_holds(tx, &asked, &assembly)? {
+            true => seal(tx, &asked, &assembly, now_ms).map(Some),
+            false => Ok(None),
+        });
+        if let Some(completed) = committed.await? {
+            return Ok(Some(completed));
+        }
+    }
+    Ok(None)
+}
+
+async fn in_one_go(engine: &Engine, request: &Arc<CompleteMultipartUpload>) -> Result<Completed, Error> {
+    let (asked, now_ms) = (Arc::clone(request), engine.clock.now_ms());
+    engine
+        .meta
+        .transact(move |tx| match assembly::find(tx, &asked)? {
+            Found::Completed(completed) => Ok(completed),
+            Found::Open(assembly) => seal(tx, &asked, &assembly, now_ms),
+        })
+        .await
+}
+
+/// Whether the upload is open and has the parts that were assembled.
+fn still_holds(
+    tx: &dyn Write,
+    request: &CompleteMultipartUpload,
+    assembly: &Assembly,
+) -> Result<bool, Error> {
+    match request.name().check(tx) {
+        Ok(bucket) if bucket == assembly.bucket => {}
+        Ok(_) | Err(Error::NoSuchUpload | Error::NoSuchBucket) => return Ok(false),
+        Err(err) => return Err(err),
+    }
+    Ok(uploads::progress(tx, request.upload_id)?.changes == assembly.changes)
+}
+
+/// Makes the assembled parts the current object of the key.
+fn seal(
+    tx: &mut dyn Write,
+    request: &CompleteMultipartUpload,
+    assembly: &Assembly,
+    now_ms: i64,
+) -> Result<Completed, Error> {
+    let progress = uploads::progress(tx, request.upload_id)?;
+    check_conditions(tx, request, assembly, &progress)?;
+    let id = request.upload_id;
+    let completed = assembly.completed();
+    let version = VersionRecord {
+        version_id: None,
+        modified_ms: now_ms,
+        len: assembly.len,
+        etag: assembly.etag,
+        checksum: Some(assembly.checksum.clone()),
+        body: Body::Multipart(id),
+        metadata: assembly.upload.metadata.clone(),
+        owner: assembly.upload.initiator.clone(),
+        delete_marker: false,
+    };
+    objects::put_current(tx, assembly.bucket, &request.key, &version, &request.conditions)?;
+    tx.put(Table::Parts, &keys::part(id, 0), assembly.index.encode());
+    drop_unlisted(tx, id, &assembly.unlisted, now_ms)?;
+    uploads::close(tx, assembly.bucket, &request.key, id);
+    let record = CompletedRecord {
+        bucket: assembly.bucket,
+        key: request.key.clone(),
+        part_list: assembly.part_list,
+        etag: assembly.etag,
+        checksum: assembly.checksum.clone(),
+        version_id: None,
+        completed_ms: now_ms,
+    };
+    tx.put(Table::Completed, &keys::content(id), record.encode());
+    Ok(completed)
+}
+
+/// A condition has to hold now, and must not have come to hold only after the upload was created: the client decided
+/// on what it saw then.
+fn check_conditions(
+    tx: &dyn Write,
+    request: &CompleteMultipartUpload,
+    assembly: &Assembly,
+    progress: &ProgressRecord,
+) -> Result<(), Error> {
+    let conditions = &request.conditions;
+    if conditions.is_empty() {
+        return Ok(());
+    }
+    let current = objects::current(tx, assembly.bucket, &request.key)?;
+    conditions.check(current.as_ref())?;
+    let created_ms = request.upload_id.time_ms();
+    if progress.key_deleted || current.is_some_and(|version| version.modified_ms > created_ms) {
+        let condition = if conditions.if_match.is_some() { "If-Match" } else { "If-None-Match" };
+        return Err(Error::ConditionalRequestConflict { condition });
+    }
+    Ok(())
+}
+
+fn drop_unlisted(tx: &mut dyn Write, id: UploadId, unlisted: &[u16], now_ms: i64) -> Result<(), Error> {
+    for &number in unlisted {
+        if let Some(part) = uploads::part(tx, id, number)? {
+            references::drop_part(tx, &part, now_ms)?;
+        }
+        tx.delete(Table::Parts, &keys::part(id, number));
+    }
+    Ok(())
+}
+
+impl CompleteMultipartUpload {
+    fn name(&self) -> UploadName {
+        UploadName { bucket: self.bucket.clone(), key: self.key.clone(), id: self.upload_id }
+    }
+}

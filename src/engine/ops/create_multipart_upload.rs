@@ -1,0 +1,54 @@
+//! CreateMultipartUpload: opens an upload, which remembers everything about the object but its bytes.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
+
+use crate::base::fail_point;
+use crate::engine::{Engine, Error, checksums, objects};
+use crate::meta::Table;
+use crate::meta::keys::{self, ContentId, UploadId};
+use crate::meta::records::{ChecksumKind, Metadata, ProgressRecord, Record, UploadRecord};
+use dovetail_digest::Algorithm;
+
+/// An upload to be opened.
+#[derive(Clone, Debug)]
+pub struct CreateMultipartUpload {
+    pub bucket: String,
+    pub key: String,
+    /// Canonical id of the requester, who will own the object.
+    pub owner: String,
+    /// Of the object that the upload will become.
+    pub metadata: Metadata,
+    /// What the client wants the parts and the object to be checked with. `None`: CRC64NVME over all bytes, of which
+    /// only Complete's answer tells.
+    pub checksum: Option<(Algorithm, ChecksumKind)>,
+}
+
+/// When this returns, the upload takes parts and is listed, after a crash too. An algorithm that has no checksums
+/// of this kind is `ChecksumKindNotAllowed`.
+pub async fn create_multipart_upload(
+    engine: &Engine,
+    request: CreateMultipartUpload,
+) -> Result<UploadId, Error> {
+    let CreateMultipartUpload { bucket, key, owner, metadata, checksum } = request;
+    if let Some((algorithm, kind)) = checksum
+        && !checksums::is_allowed(algorithm, kind)
+    {
+        return Err(Error::ChecksumKindNotAllowed { algorithm, kind });
+    }
+    let id = ContentId::new(engine.clock.now_ms());
+    let record = UploadRecord {
+        initiator: owner,
+        metadata,
+        checksum: checksum.map(|(algorithm, kind)| (algorithm.name().to_string(), kind)),
+    };
+    engine
+        .meta
+        .transact(move |tx| {
+            let bucket = objects::bucket(tx, &bucket)?.id;
+            tx.put(Table::Uploads, &keys::upload(bucket, &key, id), record.encode());
+            tx.put(Table::Progress, &keys::content(id), ProgressRecord::default().encode());
+            Ok::<(), Error>(())
+        })
+        .await?;
+    fail_point::reach("engine::create_multipart_upload::after_commit");
+    Ok(id)
+}

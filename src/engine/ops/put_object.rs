@@ -1,0 +1,140 @@
+//! PutObject: one body becomes the current object of a key.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
+//!
+//! The body is read first and is durable before the transaction begins (invariant 1); small ones travel in the
+//! transaction itself, so that they cost one commit and no file.
+
+use crate::base::fail_point;
+use crate::base::limits::PART_LEN_MAX;
+use crate::engine::body::Body;
+use crate::engine::conditions::WriteConditions;
+use crate::engine::ingest::{self, Place, Plan};
+use crate::engine::{Engine, Error, checksums, inline, objects, references, writing};
+use crate::meta::keys::{self, ContentId};
+use crate::meta::records::{self, ChecksumKind, ETag, Metadata, PartRecord, Record, VersionRecord};
+use crate::meta::{Table, Write};
+
+/// An object to be written.
+pub struct PutObject {
+    pub bucket: String,
+    pub key: String,
+    /// Canonical id of the requester, who will own the object.
+    pub owner: String,
+    pub metadata: Metadata,
+    pub body: Body,
+    pub conditions: WriteConditions,
+}
+
+/// An object that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Put {
+    pub version: VersionRecord,
+}
+
+/// When this returns, the object is what every read finds, after a crash too. Refused, cut off or dropped half-way,
+/// the object that was there before is untouched (invariant 8), unless the body had arrived whole: then a dropped
+/// request may still be carried out.
+pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Error> {
+    let PutObject { bucket, key, owner, metadata, body, conditions } = request;
+    if !conditions.is_empty() {
+        refuse_early(engine, &bucket, &key, &conditions).await?;
+    }
+    let algorithm = ingest::announced_or_default(&body);
+    let plan = Plan { len_max: PART_LEN_MAX, inline: true, keep: algorithm };
+    let received = ingest::receive(engine, body, plan).await?;
+    let engine = engine.clone();
+    let tail = {
+        let engine = engine.clone();
+        async move {
+            let (len, md5, checksum) = (received.len, received.md5, received.checksum);
+            let place = received.finish().await?;
+            let now_ms = engine.clock.now_ms();
+            let content = ContentId::new(now_ms);
+            let version = VersionRecord {
+                version_id: None,
+                modified_ms: now_ms,
+                len,
+                etag: ETag { md5, parts: None },
+                checksum: Some(checksums::record(algorithm, ChecksumKind::FullObject, &checksum)),
+                body: body_of(&place, content),
+                metadata,
+                owner,
+                delete_marker: false,
+            };
+            commit(&engine, Object { bucket, key, conditions, version, place }).await
+        }
+    };
+    writing::to_the_end(&engine, tail).await
+}
+
+/// A condition that fails already is told before the body is sent; the transaction judges again.
+async fn refuse_early(
+    engine: &Engine,
+    bucket: &str,
+    key: &str,
+    conditions: &WriteConditions,
+) -> Result<(), Error> {
+    let (bucket, key, conditions) = (bucket.to_string(), key.to_string(), conditions.clone());
+    engine
+        .meta
+        .read(move |read| {
+            let bucket = objects::bucket(read, &bucket)?.id;
+            conditions.check(objects::current(read, bucket, &key)?.as_ref())
+        })
+        .await
+}
+
+/// An object whose bytes are durable or travel with it.
+struct Object {
+    bucket: String,
+    key: String,
+    conditions: WriteConditions,
+    version: VersionRecord,
+    place: Place,
+}
+
+async fn commit(engine: &Engine, object: Object) -> Result<Put, Error> {
+    fail_point::reach("engine::put_object::before_commit");
+    let blob = object.place.blob();
+    let (version, replaced) = writing::commit(engine, blob, move |tx| {
+        let bucket = objects::bucket(tx, &object.bucket)?.id;
+        put_content(tx, &object.version, &object.place);
+        let version = &object.version;
+        let replaced = objects::put_current(tx, bucket, &object.key, version, &object.conditions)?;
+        Ok((version.clone(), replaced))
+    })
+    .await?;
+    fail_point::reach("engine::put_object::after_commit");
+    if replaced {
+        engine.wake_collector();
+    }
+    Ok(Put { version })
+}
+
+fn body_of(place: &Place, content: ContentId) -> records::Body {
+    match place {
+        Place::Empty => records::Body::Empty,
+        Place::Inline(_) => records::Body::Inline(content),
+        Place::Blob(..) => records::Body::Single(content),
+    }
+}
+
+/// Writes what the version's body refers to.
+fn put_content(tx: &mut dyn Write, version: &VersionRecord, place: &Place) {
+    let Some(content) = version.body.content() else { return };
+    match place {
+        Place::Empty => {}
+        Place::Inline(bytes) => tx.put(Table::Inline, &keys::content(content), inline::encode(bytes)),
+        Place::Blob(id, record) => {
+            let part = PartRecord {
+                len: version.len,
+                md5: version.etag.md5,
+                checksum: version.checksum.clone().expect("put_object has just set it"),
+                extents: place.extents(),
+                modified_ms: version.modified_ms,
+            };
+            references::add_blob(tx, *id, record);
+            tx.put(Table::Parts, &keys::part(content, 1), part.encode());
+        }
+    }
+}

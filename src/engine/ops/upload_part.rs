@@ -1,0 +1,118 @@
+//! UploadPart: one body becomes a part of an open upload.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
+//!
+//! Of two uploads of one part number, the one that commits last wins, whole. A part whose upload ends while it is
+//! under way ends in `NoSuchUpload`, and its blob is deleted.
+
+use crate::base::fail_point;
+use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
+use crate::engine::body::Body;
+use crate::engine::ingest::{self, Place, Plan, Received};
+use crate::engine::uploads::{self, UploadName};
+use crate::engine::{Engine, Error, checksums, references, writing};
+use crate::meta::keys::UploadId;
+use crate::meta::records::{Checksum, ChecksumKind, PartRecord, UploadRecord};
+use dovetail_digest::Algorithm;
+
+/// A part to be stored.
+pub struct UploadPart {
+    pub bucket: String,
+    pub key: String,
+    pub upload_id: UploadId,
+    /// From 1 to 10,000.
+    pub part_number: u16,
+    pub body: Body,
+}
+
+/// A part that was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadedPart {
+    /// The part's ETag.
+    pub md5: [u8; 16],
+    /// What to tell the client: the checksum it announced, or that of the upload's algorithm.
+    pub checksum: Option<Checksum>,
+}
+
+/// When this returns, the part is listed and Complete can use it, after a crash too. Refused, cut off or dropped
+/// half-way, an earlier part of this number is untouched, unless the body had arrived whole: then a dropped request
+/// may still be carried out. Whether the upload exists and takes this body's checksums is said before the body is
+/// read.
+///
+/// # Panics
+/// If the part number is none.
+pub async fn upload_part(engine: &Engine, request: UploadPart) -> Result<UploadedPart, Error> {
+    let UploadPart { bucket, key, upload_id, part_number, body } = request;
+    assert!((1..=PART_NUMBER_MAX).contains(&part_number), "{part_number} is no part number");
+    let name = UploadName { bucket, key, id: upload_id };
+    let keep = {
+        let name = name.clone();
+        let upload = engine.meta.read(move |read| Ok::<_, Error>(name.find(read)?.1)).await?;
+        part_algorithm(&upload, body.algorithm)?
+    };
+    let shown = keep.is_some();
+    let algorithm = keep.unwrap_or(checksums::DEFAULT);
+    let plan = Plan { len_max: PART_LEN_MAX, inline: false, keep: algorithm };
+    let received = ingest::receive(engine, body, plan).await?;
+    let tail = {
+        let engine = engine.clone();
+        async move { store(engine, name, part_number, algorithm, shown, received).await }
+    };
+    writing::to_the_end(engine, tail).await
+}
+
+/// The algorithm of a part's checksum, `None` when the upload has none of its own. An upload that was created with an
+/// algorithm takes no other, and a composite one no part without.
+fn part_algorithm(upload: &UploadRecord, announced: Option<Algorithm>) -> Result<Option<Algorithm>, Error> {
+    let Some((expected, kind)) = uploads::checksum(upload)? else { return Ok(None) };
+    match announced {
+        Some(actual) if actual == expected => Ok(Some(expected)),
+        None if kind == ChecksumKind::FullObject => Ok(Some(expected)),
+        actual => Err(Error::ChecksumAlgorithmMismatch { expected, actual }),
+    }
+}
+
+async fn store(
+    engine: Engine,
+    name: UploadName,
+    number: u16,
+    algorithm: Algorithm,
+    shown: bool,
+    received: Received,
+) -> Result<UploadedPart, Error> {
+    let of = |algorithm, digest| checksums::record(algorithm, ChecksumKind::FullObject, digest);
+    let checksum = of(algorithm, &received.checksum);
+    let told = match &received.announced {
+        Some((announced, digest)) => Some(of(*announced, digest)),
+        None => shown.then(|| checksum.clone()),
+    };
+    let (len, md5) = (received.len, received.md5);
+    let place = received.finish().await?;
+    let modified_ms = engine.clock.now_ms();
+    let part = PartRecord { len, md5, checksum, extents: place.extents(), modified_ms };
+    commit_part(&engine, name, number, part, place).await?;
+    Ok(UploadedPart { md5, checksum: told })
+}
+
+/// Commits a part whose bytes are durable.
+pub(super) async fn commit_part(
+    engine: &Engine,
+    name: UploadName,
+    number: u16,
+    part: PartRecord,
+    place: Place,
+) -> Result<(), Error> {
+    fail_point::reach("engine::upload_part::before_commit");
+    let replaced = writing::commit(engine, place.blob(), move |tx| {
+        name.check(tx)?;
+        if let Place::Blob(id, record) = &place {
+            references::add_blob(tx, *id, record);
+        }
+        uploads::put_part(tx, name.id, number, &part)
+    })
+    .await?;
+    fail_point::reach("engine::upload_part::after_commit");
+    if replaced {
+        engine.wake_collector();
+    }
+    Ok(())
+}

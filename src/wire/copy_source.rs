@@ -46,11 +46,11 @@ impl CopySource {
             Some(_) => return Err(CopySourceError::Key),
         };
         let path = decode(path)?;
+        let path = path.strip_prefix('/').unwrap_or(&path);
         if path.starts_with("arn:") {
             return Err(CopySourceError::AccessPoint);
         }
-        let (bucket, key) =
-            path.strip_prefix('/').unwrap_or(&path).split_once('/').ok_or(CopySourceError::Key)?;
+        let (bucket, key) = path.split_once('/').ok_or(CopySourceError::Key)?;
         if bucket.is_empty() || key.is_empty() {
             return Err(CopySourceError::Key);
         }
@@ -59,7 +59,11 @@ impl CopySource {
 
     /// The header's value, for a client.
     pub fn to_header(&self) -> String {
-        let path = format!("{}/{}", self.bucket, percent::encode_path(self.key.as_bytes()));
+        let path = format!(
+            "{}/{}",
+            percent::encode(self.bucket.as_bytes()),
+            percent::encode_path(self.key.as_bytes())
+        );
         match &self.version_id {
             Some(id) => format!("{path}?versionId={}", percent::encode(id.as_bytes())),
             None => path,
@@ -117,6 +121,7 @@ mod tests {
             ("b/%ff", Encoding),
             ("b/k%00", Encoding),
             ("b/k?versionId=%", Encoding),
+            ("/arn:aws:s3:us-west-2:123456789012:accesspoint/x/object/k", AccessPoint),
             ("arn:aws:s3:us-west-2:123456789012:accesspoint/x/object/k", AccessPoint),
         ] {
             assert_eq!(CopySource::parse(header.as_bytes()), Err(expected), "{header}");

@@ -13,10 +13,10 @@ pub fn decode(raw: &[u8]) -> String {
     if text.contains("=?") { decode_words(&text) } else { text }
 }
 
-/// A header's value for `text`: itself if it is printable ASCII, an encoded word if not.
+/// A header's value for `text`: itself if it is printable ASCII that no reader takes for an encoded word, else one.
 pub fn encode(text: &str) -> String {
     let is_printable = |byte: u8| (0x20..0x7f).contains(&byte);
-    if text.bytes().all(is_printable) {
+    if text.bytes().all(is_printable) && !text.contains("=?") {
         return text.to_owned();
     }
     format!("=?UTF-8?B?{}?=", BASE64.encode(text))
@@ -131,7 +131,8 @@ mod tests {
     fn writes_printable_ascii_as_it_is_and_the_rest_encoded() {
         assert_eq!(encode("plain text ~"), "plain text ~");
         assert_eq!(encode("é"), "=?UTF-8?B?w6k=?=");
-        for text in ["", "é", "a\u{1}b", "tab\t", "日本語 😀", "line\nline", "\u{7f}"] {
+        for text in ["", "=?UTF-8?B?w6k=?=", "é", "a\u{1}b", "tab\t", "日本語 😀", "line\nline", "\u{7f}"]
+        {
             let header = encode(text);
             assert!(header.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{text:?}");
             assert_eq!(decode(header.as_bytes()), text);

@@ -16,3 +16,8 @@ pub mod percent;
 pub mod range;
 pub mod sigv4;
 pub mod xml;
+
+#[cfg(test)]
+mod mutation;
+#[cfg(test)]
+mod properties;

@@ -61,7 +61,7 @@ impl<'a> Document<'a> {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
             Err(error) => return malformed(format!("not UTF-8 at byte {}", error.valid_up_to())),
         };
-        if text.bytes().any(|byte| byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) {
+        if has_control_character(text.as_bytes()) {
             return malformed("raw control character");
         }
         let mut reader = Reader::from_str(text);
@@ -239,13 +239,12 @@ impl<'a> Element<'_, 'a> {
 /// Names must be names, and attributes well-formed, even where nobody looks at them.
 fn check_start(start: &BytesStart<'_>) -> Result<(), Malformed> {
     let name = start.name().into_inner();
-    let is_name =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':') || byte >= 0x80;
-    if !name.bytes().all(is_name) || name.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.') {
+    let is_name = !name.is_empty() && name.bytes().all(|byte| NAME_BYTES[usize::from(byte)]);
+    if !is_name
+        || name.ends_with(':')
+        || name.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.')
+    {
         return malformed(format!("{:?} is no element name", clip(name)));
-    }
-    if start.local_name().into_inner().is_empty() {
-        return malformed("element without a name");
     }
     if start.attributes_raw().trim_ascii().is_empty() {
         return Ok(());
@@ -258,6 +257,25 @@ fn check_start(start: &BytesStart<'_>) -> Result<(), Malformed> {
         unescape(&attribute.value)?;
     }
     Ok(())
+}
+
+/// What an element's name may consist of; beyond ASCII anything.
+const NAME_BYTES: [bool; 256] = {
+    let mut allowed = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let ascii = byte as u8;
+        allowed[byte] =
+            ascii.is_ascii_alphanumeric() || matches!(ascii, b'_' | b'-' | b'.' | b':') || !ascii.is_ascii();
+        byte += 1;
+    }
+    allowed
+};
+
+/// Control characters that are no white space. Block by block without a branch, so that the compiler uses vectors.
+fn has_control_character(bytes: &[u8]) -> bool {
+    let is_control = |byte: u8| (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+    bytes.chunks(4096).any(|block| block.iter().fold(false, |found, byte| found | is_control(*byte)))
 }
 
 /// One of XML's five entities, or a character by number. Control characters are accepted though XML 1.0 has none:

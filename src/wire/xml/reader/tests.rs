@@ -139,6 +139,8 @@ fn refuses_documents_that_are_not_well_formed() {
         "<R><a>\u{0}</a></R>",
         "<R><a$b/></R>",
         "<:/>",
+        "<></>",
+        "<R><></></R>",
         "<R><x:/></R>",
         "<R><!-- a -- b --></R>",
     ] {

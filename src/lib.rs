@@ -9,10 +9,12 @@
 //! - [`blob`]: immutable blobs on local disk, in memory or in a bucket somewhere else.
 //! - [`engine`]: what S3 means, in one transaction an operation.
 //! - [`http`]: listeners, TLS, limits, time-outs, graceful stop.
+//! - [`cli`]: configuration and commands; puts the rest together.
 //! - [`telemetry`]: log lines and metrics, for every layer.
 
 pub mod base;
 pub mod blob;
+pub mod cli;
 pub mod engine;
 pub mod http;
 pub mod meta;

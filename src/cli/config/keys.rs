@@ -1,0 +1,223 @@
+//! Every key of the configuration, in one table. `docs/configuration.md` is printed from it.
+
+use std::fmt::Write;
+
+/// What may stand for a key's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    /// Text that is never shown.
+    Secret,
+    Path,
+    /// `ADDR:PORT`.
+    Address,
+    Bool,
+    Duration,
+    Size,
+    Count,
+    /// One text, or a list of texts; in the environment separated by commas.
+    Texts,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// As it would be written; empty where there is none.
+    pub default: &'static str,
+    pub meaning: &'static str,
+}
+
+/// The keys, in the order of the documentation. Those of `[blobs]` beside `url` are the backend's own, those of
+/// `[[users]]` are in [`USER_KEYS`].
+pub const KEYS: &[Key] = &[
+    key("listen", Kind::Address, "127.0.0.1:9000", "Where to accept connections. Flag: `--listen`."),
+    key(
+        "data_dir",
+        Kind::Path,
+        "./data",
+        "The folder for metadata, blobs and everything else. Flag: `--data-dir`.",
+    ),
+    key("region", Kind::Text, "us-east-1", "The region that requests are signed for."),
+    key(
+        "domain",
+        Kind::Texts,
+        "",
+        "A name, or several, under which buckets are found by virtual-hosted-style addressing: `bucket.domain`.",
+    ),
+    key("sigv2", Kind::Bool, "false", "Accept Signature Version 2 as well. Only `false` is supported yet."),
+    key(
+        "default_object_ownership",
+        Kind::Word(&["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
+        "BucketOwnerEnforced",
+        "Object ownership of new buckets. Only `BucketOwnerEnforced`, which turns ACLs off, is supported yet.",
+    ),
+    key(
+        "shutdown_timeout",
+        Kind::Duration,
+        "30s",
+        "How long requests in flight may take to finish after SIGTERM.",
+    ),
+    key(
+        "log_format",
+        Kind::Word(&["text", "json"]),
+        "text",
+        "How a log line on stderr looks. Flag: `--log-format`.",
+    ),
+    key(
+        "blobs.url",
+        Kind::Text,
+        "",
+        "Where bytes are kept: `file:///path`, `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or \
+         `memory://`. Default: `<data_dir>/blobs`.",
+    ),
+    key("tls.certificate", Kind::Path, "", "A PEM file with the certificate chain. Read again on SIGHUP."),
+    key("tls.private_key", Kind::Path, "", "The PEM file with its private key. Read again on SIGHUP."),
+    key("limits.connections", Kind::Count, "1024", "Connections open at a time. More wait until one ends."),
+    key(
+        "limits.upload_memory",
+        Kind::Size,
+        "128MiB",
+        "Memory for request bodies, 2 MiB each. When it is spent, a body waits.",
+    ),
+    key(
+        "limits.upload_wait",
+        Kind::Duration,
+        "10s",
+        "How long a body waits for memory before it is refused with 503 SlowDown.",
+    ),
+    key(
+        "limits.header_timeout",
+        Kind::Duration,
+        "30s",
+        "For a request's header from its first byte, and a TLS handshake.",
+    ),
+    key("limits.idle_timeout", Kind::Duration, "60s", "How long a connection may be idle between requests."),
+    key("limits.body_idle_timeout", Kind::Duration, "30s", "How long a request's body may bring nothing."),
+    key(
+        "limits.body_min_rate",
+        Kind::Size,
+        "1KiB",
+        "Bytes a second that a request's body has to bring, measured over 30 s of waiting for it. 0: no limit.",
+    ),
+    key("limits.write_timeout", Kind::Duration, "60s", "How long a client may take nothing of its answer."),
+    key(
+        "uploads.expire_after",
+        Kind::Duration,
+        "7d",
+        "Multipart uploads this old are aborted and their bytes freed.",
+    ),
+    key("uploads.sweep_interval", Kind::Duration, "1h", "How often they are looked for."),
+    key(
+        "uploads.complete_repeat_window",
+        Kind::Duration,
+        "2d",
+        "How long a repeated CompleteMultipartUpload gets the same answer.",
+    ),
+    key(
+        "metadata.inline_max",
+        Kind::Size,
+        "64KiB",
+        "Objects up to this size are kept in the metadata store rather than in a file of their own. At most 1MiB.",
+    ),
+    key("metadata.block_cache", Kind::Size, "32MiB", "Memory for what is read from the metadata store."),
+    key("metadata.write_buffer", Kind::Size, "24MiB", "Memory for recent writes to the metadata store."),
+];
+
+/// The keys of one entry of `[[users]]`.
+pub const USER_KEYS: &[Key] = &[
+    key("name", Kind::Text, "", "For people and logs. Entries of one name are keys of one user."),
+    key("access_key_id", Kind::Text, "", "3 to 128 letters, digits and `-._`."),
+    key("secret_access_key", Kind::Secret, "", "At least 8 printable characters."),
+    key("id", Kind::Text, "", "The canonical owner id. Default: derived from the name."),
+    key("display_name", Kind::Text, "", "The owner's name in listings. Default: the name."),
+    key("email", Kind::Text, "", "Kept for ACLs by e-mail address; not used yet."),
+];
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
+    Key { name, kind, default, meaning }
+}
+
+/// The row of a key; `users.0.name` finds `name` of the users, `blobs.` anything a backend's option.
+pub fn find(name: &str) -> Option<Key> {
+    if let Some(key) = KEYS.iter().find(|key| key.name == name) {
+        return Some(*key);
+    }
+    let (table, rest) = name.split_once('.')?;
+    match table {
+        "blobs" if !rest.is_empty() && !rest.contains('.') => {
+            Some(key("blobs.*", Kind::Secret, "", "An option of the backend."))
+        }
+        "users" => {
+            let (index, field) = rest.split_once('.')?;
+            index.parse::<usize>().ok()?;
+            USER_KEYS.iter().find(|key| key.name == field).copied()
+        }
+        _ => None,
+    }
+}
+
+/// The variable that wins over a key of the file.
+pub fn environment_variable(name: &str) -> String {
+    format!("DOVETAIL_{}", name.replace('.', "__").to_ascii_uppercase())
+}
+
+/// `docs/configuration.md`, from the tables.
+pub fn document() -> String {
+    let mut text = String::from(
+        "# Configuration\n\n\
+         One TOML file, given with `--config`. Every key has an environment variable, which wins over the file:\n\
+         `DOVETAIL_` and the key in capitals, with `.` written as `__` (`limits.connections` is\n\
+         `DOVETAIL_LIMITS__CONNECTIONS`). A flag, where there is one, wins over both. Unknown keys, and unknown variables\n\
+         that begin with `DOVETAIL_`, are errors: `dovetail serve` then says in one line which key, why, and what is\n\
+         allowed, and exits with 2 before anything is written. Relative paths start from the working directory.\n\n\
+         This page is printed from the tables in `src/cli/config/keys.rs`;\n\
+         `DOVETAIL_TEST_WRITE_DOCS=1 cargo test docs_configuration` writes it anew.\n\n\
+         | key | value | default | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    write_rows(&mut text, KEYS);
+    text.push_str(
+        "\n## `[blobs]`: options of the backend\n\n\
+         Keys beside `url` are options of the backend under the names that the object_store crate gives them, for example\n\
+         `aws_endpoint`, `aws_access_key_id`, `aws_secret_access_key`, `aws_allow_http`. Their values are never logged.\n\n\
+         ```toml\n[blobs]\nurl = \"s3://bucket/prefix\"\naws_region = \"eu-central-1\"\n```\n\n\
+         ## `[[users]]`: who may sign requests\n\n| key | value | default | meaning |\n| --- | --- | --- | --- |\n",
+    );
+    write_rows(&mut text, USER_KEYS);
+    text.push_str(
+        "\n```toml\n[[users]]\nname = \"main\"\naccess_key_id = \"...\"\nsecret_access_key = \"...\"\n```\n\n\
+         In the environment the entries are numbered from 0: `DOVETAIL_USERS__0__NAME`. `DOVETAIL_ACCESS_KEY_ID` and\n\
+         `DOVETAIL_SECRET_ACCESS_KEY` define one more user, `main`, without a file. With no user at all, `serve` makes a\n\
+         random key pair on its first start and keeps it in `<data_dir>/credentials`, readable by its owner only.\n\n\
+         ## Not supported yet\n\n\
+         `sigv2 = true`, a `default_object_ownership` that turns ACLs on, and `[encryption]` are refused rather than\n\
+         ignored.\n\n\
+         ## Not keys\n\n\
+         | variable | meaning |\n| --- | --- |\n\
+         | `DOVETAIL_LOG` | What is logged: `error`, `warn`, `info` (default), `debug`, `trace`, or `module=level` pairs. |\n\
+         | `DOVETAIL_CACHE` | Where `make` keeps what it builds once (default `~/.cache/dovetail`). |\n",
+    );
+    text
+}
+
+fn write_rows(text: &mut String, keys: &[Key]) {
+    for Key { name, kind, default, meaning } in keys {
+        let value = match kind {
+            Kind::Text | Kind::Secret => "text".to_string(),
+            Kind::Path => "path".to_string(),
+            Kind::Address => "ADDR:PORT".to_string(),
+            Kind::Bool => "true, false".to_string(),
+            Kind::Duration => "duration: `500ms`, `30s`, `5m`, `2h`, `7d`".to_string(),
+            Kind::Size => "size: `4096`, `64KiB`, `1GiB`, `10MB`".to_string(),
+            Kind::Count => "whole number".to_string(),
+            Kind::Texts => "text, or a list of texts".to_string(),
+            Kind::Word(words) => words.join(", "),
+        };
+        let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+        writeln!(text, "| `{name}` | {value} | {default} | {meaning} |")
+            .expect("writing to a string cannot fail");
+    }
+}

@@ -1,0 +1,452 @@
+//! Configuration: one TOML file, the environment over it, the flags over both.
+//!
+//! This alone knows where values come from; each layer has a `Settings` struct of its own that is filled in here.
+//! [`raw::Raw`] is what was written, [`Settings`] what was checked, and everything is checked before `data_dir` is
+//! touched. The keys are in the table of [`keys`].
+
+pub mod keys;
+mod raw;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use raw::{ConfigError, Source};
+
+use raw::Raw;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Value;
+
+use crate::base::buffers::{CHUNK_LEN, CHUNKS_PER_BODY};
+use crate::telemetry::log;
+use crate::wire::sigv4::Secret;
+use crate::{engine, http, meta};
+
+/// Objects in the metadata store are read and written in one piece, so they have to be small.
+const INLINE_LEN_MAX: u64 = 1 << 20;
+/// More connections than this need more file descriptors than systems give.
+const CONNECTIONS_MAX: usize = 1 << 20;
+
+/// A checked configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub data_dir: PathBuf,
+    pub region: String,
+    /// Lower case, without a dot at either end.
+    pub domains: Vec<String>,
+    pub log_format: log::Format,
+    /// `None` for `<data_dir>/blobs`.
+    pub blobs_url: Option<String>,
+    /// The backend's options; their values may be secrets.
+    pub blob_options: BlobOptions,
+    /// Empty when none is configured: then a key pair is made on the first start.
+    pub users: Vec<User>,
+    pub http: http::Settings,
+    pub engine: engine::Settings,
+    pub metadata: meta::rocksdb::Settings,
+}
+
+/// Options of the blob backend under object_store's names. `Debug` shows no value.
+#[derive(Clone, Default)]
+pub struct BlobOptions(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for BlobOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Who may sign requests with this key pair.
+#[derive(Clone, Debug)]
+pub struct User {
+    pub name: String,
+    /// The canonical owner id.
+    pub id: String,
+    pub display_name: String,
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+}
+
+/// What the command line says about the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    pub config: Option<PathBuf>,
+    pub listen: Option<String>,
+    pub data_dir: Option<PathBuf>,
+    pub log_format: Option<String>,
+}
+
+/// Reads the file, the variables and the flags, and checks everything.
+pub fn load(
+    flags: Flags,
+    variables: impl Iterator<Item = (String, String)> + Clone,
+) -> Result<Settings, ConfigError> {
+    let mut raw = Raw::default();
+    if let Some(path) = &flags.config {
+        let text = std::fs::read_to_string(path).map_err(|err| ConfigError {
+            key: "--config".to_string(),
+            source_of_value: Some(Source::File(path.clone())),
+            reason: format!("cannot read it: {err}"),
+        })?;
+        raw.add_file(path, &text)?;
+    }
+    raw.add_environment(variables.clone().filter(|(_, value)| !value.is_empty()))?;
+    raw.add_flag("listen", "--listen", flags.listen);
+    raw.add_flag("data_dir", "--data-dir", flags.data_dir.map(|path| path.to_string_lossy().into_owned()));
+    raw.add_flag("log_format", "--log-format", flags.log_format);
+    let variable = |name: &str| {
+        variables
+            .clone()
+            .find(|(variable, value)| variable == name && !value.is_empty())
+            .map(|(_, value)| value)
+    };
+    let key_pair = (variable("DOVETAIL_ACCESS_KEY_ID"), variable("DOVETAIL_SECRET_ACCESS_KEY"));
+    check(&raw, key_pair)
+}
+
+/// From what was written to what it means.
+fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settings, ConfigError> {
+    let input = Input(raw);
+    refuse_unsupported(&input)?;
+    let settings = Settings {
+        data_dir: input.parse("data_dir", not_empty)?.into(),
+        region: input.parse("region", region)?,
+        domains: domains(&input)?,
+        log_format: input.parse("log_format", log_format)?,
+        blobs_url: input.parse_optional("blobs.url", not_empty)?,
+        blob_options: blob_options(&input)?,
+        users: users(&input, key_pair)?,
+        http: http_settings(&input)?,
+        engine: engine_settings(&input)?,
+        metadata: metadata_settings(&input)?,
+    };
+    if settings.blobs_url.is_none() && !settings.blob_options.0.is_empty() {
+        let names: Vec<&str> = settings.blob_options.0.keys().map(String::as_str).collect();
+        let reason = format!("is needed for the options {}; the local default takes none", names.join(", "));
+        return Err(input.error("blobs.url", reason));
+    }
+    Ok(settings)
+}
+
+/// Keys whose other values are not built yet are refused, so that nobody relies on them.
+fn refuse_unsupported(input: &Input<'_>) -> Result<(), ConfigError> {
+    if input.parse("sigv2", boolean)? {
+        return Err(input.error("sigv2", "Signature Version 2 is not supported yet; allowed: false"));
+    }
+    let ownership = input.parse("default_object_ownership", |text| word("default_object_ownership", text))?;
+    if ownership != "BucketOwnerEnforced" {
+        let reason =
+            format!("`{ownership}` needs ACLs, which are not supported yet; allowed: BucketOwnerEnforced");
+        return Err(input.error("default_object_ownership", reason));
+    }
+    Ok(())
+}
+
+fn http_settings(input: &Input<'_>) -> Result<http::Settings, ConfigError> {
+    Ok(http::Settings {
+        listen: input.parse("listen", address)?,
+        tls: tls_files(input)?,
+        connections: input.parse("limits.connections", connections)?,
+        header_timeout: input.parse("limits.header_timeout", timeout)?,
+        idle_timeout: input.parse("limits.idle_timeout", timeout)?,
+        body_idle_timeout: input.parse("limits.body_idle_timeout", timeout)?,
+        body_min_rate: input.parse("limits.body_min_rate", values::size)?,
+        write_timeout: input.parse("limits.write_timeout", timeout)?,
+        shutdown_timeout: input.parse("shutdown_timeout", values::duration)?,
+        ..http::Settings::default()
+    })
+}
+
+fn tls_files(input: &Input<'_>) -> Result<Option<http::tls::Files>, ConfigError> {
+    let certificate = input.parse_optional("tls.certificate", not_empty)?;
+    let private_key = input.parse_optional("tls.private_key", not_empty)?;
+    match (certificate, private_key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(private_key)) => {
+            Ok(Some(http::tls::Files { certificate: certificate.into(), private_key: private_key.into() }))
+        }
+        (Some(_), None) => Err(input.error("tls.private_key", "is needed with tls.certificate")),
+        (None, Some(_)) => Err(input.error("tls.certificate", "is needed with tls.private_key")),
+    }
+}
+
+fn engine_settings(input: &Input<'_>) -> Result<engine::Settings, ConfigError> {
+    Ok(engine::Settings {
+        inline_len_max: input
+            .parse("metadata.inline_max", |text| at_most(values::size(text)?, INLINE_LEN_MAX))?,
+        body_memory_len: input.parse("limits.upload_memory", upload_memory)?,
+        body_memory_wait: input.parse("limits.upload_wait", values::duration)?,
+        upload_expire_after: input.parse("uploads.expire_after", timeout)?,
+        complete_repeat_window: input.parse("uploads.complete_repeat_window", values::duration)?,
+        sweep_interval: input.parse("uploads.sweep_interval", timeout)?,
+    })
+}
+
+fn metadata_settings(input: &Input<'_>) -> Result<meta::rocksdb::Settings, ConfigError> {
+    let memory = |text: &str| at_least(to_usize(values::size(text)?)?, 1 << 20);
+    Ok(meta::rocksdb::Settings {
+        block_cache_len: input.parse("metadata.block_cache", memory)?,
+        write_buffer_len: input.parse("metadata.write_buffer", memory)?,
+        ..meta::rocksdb::Settings::default()
+    })
+}
+
+fn domains(input: &Input<'_>) -> Result<Vec<String>, ConfigError> {
+    input
+        .texts("domain")?
+        .iter()
+        .map(|text| domain(text).map_err(|reason| input.error("domain", reason)))
+        .collect()
+}
+
+fn blob_options(input: &Input<'_>) -> Result<BlobOptions, ConfigError> {
+    let names = input.0.below("blobs.").map(|(name, _)| name).filter(|name| *name != "url");
+    let options = names.map(|name| {
+        let text = input.text(&format!("blobs.{name}"), true)?;
+        Ok((name.to_string(), text.expect("the name comes from the input")))
+    });
+    Ok(BlobOptions(options.collect::<Result<_, ConfigError>>()?))
+}
+
+fn users(input: &Input<'_>, key_pair: (Option<String>, Option<String>)) -> Result<Vec<User>, ConfigError> {
+    let mut indexes: Vec<usize> =
+        input.0.below("users.").filter_map(|(name, _)| name.split('.').next()?.parse().ok()).collect();
+    indexes.sort_unstable();
+    indexes.dedup();
+    let mut users = indexes.into_iter().map(|index| user(input, index)).collect::<Result<Vec<_>, _>>()?;
+    match key_pair {
+        (Some(id), Some(secret)) => {
+            let bad = |name: &str| {
+                let key = name.to_string();
+                move |reason| ConfigError { key, source_of_value: None, reason }
+            };
+            let id = access_key_id(&id).map_err(bad("DOVETAIL_ACCESS_KEY_ID"))?;
+            let secret = secret_access_key(&secret).map_err(bad("DOVETAIL_SECRET_ACCESS_KEY"))?;
+            users.push(User::named("main", id, secret));
+        }
+        (None, None) => {}
+        (id, _) => {
+            let missing = if id.is_none() { "DOVETAIL_ACCESS_KEY_ID" } else { "DOVETAIL_SECRET_ACCESS_KEY" };
+            let reason = "is not set; allowed: this and the other one of the pair, or neither".to_string();
+            return Err(ConfigError { key: missing.to_string(), source_of_value: None, reason });
+        }
+    }
+    let mut seen = std::collections::HashSet::new();
+    for user in &users {
+        if !seen.insert(&user.access_key_id) {
+            return Err(input.error("users", format!("access_key_id {} is there twice", user.access_key_id)));
+        }
+    }
+    Ok(users)
+}
+
+fn user(input: &Input<'_>, index: usize) -> Result<User, ConfigError> {
+    let key = |field: &str| format!("users.{index}.{field}");
+    let needed = |field: &str, parse: fn(&str) -> Result<String, String>| {
+        let found = input.parse_optional(&key(field), parse)?;
+        found.ok_or_else(|| input.error(&key(field), "is missing; allowed: text"))
+    };
+    let name = needed("name", not_empty)?;
+    let secret = input.parse_optional(&key("secret_access_key"), secret_access_key)?;
+    let secret = secret.ok_or_else(|| input.error(&key("secret_access_key"), "is missing; allowed: text"))?;
+    let mut user = User::named(&name, needed("access_key_id", access_key_id)?, secret);
+    if let Some(id) = input.parse_optional(&key("id"), not_empty)? {
+        user.id = id;
+    }
+    if let Some(display_name) = input.parse_optional(&key("display_name"), not_empty)? {
+        user.display_name = display_name;
+    }
+    input.parse_optional(&key("email"), not_empty)?;
+    Ok(user)
+}
+
+impl User {
+    /// A user whose owner id and display name derive from the name: the id is 64 hexadecimal digits, as in AWS.
+    pub fn named(name: &str, access_key_id: String, secret_access_key: Secret) -> User {
+        let digest = Sha256::digest(format!("dovetail user {name}"));
+        User {
+            name: name.to_string(),
+            id: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            display_name: name.to_string(),
+            access_key_id,
+            secret_access_key,
+        }
+    }
+}
+
+/// Reads keys, with the defaults of the table, and says what is wrong with one.
+struct Input<'a>(&'a Raw);
+
+impl Input<'_> {
+    fn error(&self, name: &str, reason: impl Into<String>) -> ConfigError {
+        let source_of_value = self.0.get(name).map(|(_, source)| source.clone());
+        ConfigError { key: name.to_string(), source_of_value, reason: reason.into() }
+    }
+
+    /// The value of a key that has a default.
+    fn parse<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<T, ConfigError> {
+        let default = keys::find(name).expect("the key is in the table").default;
+        let parsed = self.parse_optional(name, &parse)?;
+        parsed.map_or_else(|| parse(default).map_err(|reason| self.error(name, reason)), Ok)
+    }
+
+    /// The value of a key, if it was written anywhere.
+    fn parse_optional<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Option<T>, ConfigError> {
+        let numbers =
+            !matches!(keys::find(name).map(|key| key.kind), Some(keys::Kind::Text | keys::Kind::Secret));
+        let text = self.text(name, numbers)?;
+        text.map(|text| parse(&text)).transpose().map_err(|reason| self.error(name, reason))
+    }
+
+    /// A value as text. `numbers`: whether numbers and booleans may stand without quotes.
+    fn text(&self, name: &str, numbers: bool) -> Result<Option<String>, ConfigError> {
+        match self.0.get(name).map(|(value, _)| value) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(Value::Integer(number)) if numbers => Ok(Some(number.to_string())),
+            Some(Value::Boolean(flag)) if numbers => Ok(Some(flag.to_string())),
+            Some(_) => Err(self.error(name, "has the wrong type; allowed: text in quotes")),
+        }
+    }
+
+    /// A list; one text stands for itself, in the environment with commas between several.
+    fn texts(&self, name: &str) -> Result<Vec<String>, ConfigError> {
+        match self.0.get(name).map(|(value, _)| value) {
+            None => Ok(Vec::new()),
+            Some(Value::String(text)) => Ok(text.split(',').map(|part| part.trim().to_string()).collect()),
+            Some(Value::Array(entries)) => {
+                let texts = entries.iter().map(|entry| entry.as_str().map(str::to_string));
+                let texts: Option<Vec<String>> = texts.collect();
+                texts
+                    .ok_or_else(|| self.error(name, "has an entry that is no text; allowed: texts in quotes"))
+            }
+            Some(_) => {
+                Err(self.error(name, "has the wrong type; allowed: text in quotes, or a list of them"))
+            }
+        }
+    }
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("is empty; allowed: text".to_string()) } else { Ok(text.to_string()) }
+}
+
+fn boolean(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("`{text}` is neither; allowed: true, false"))
+}
+
+fn word(key: &str, text: &str) -> Result<String, String> {
+    let Some(keys::Kind::Word(words)) = keys::find(key).map(|key| key.kind) else {
+        unreachable!("{key} is a word in the table");
+    };
+    if words.contains(&text) {
+        return Ok(text.to_string());
+    }
+    Err(format!("`{text}` is not known; allowed: {}", words.join(", ")))
+}
+
+fn log_format(text: &str) -> Result<log::Format, String> {
+    Ok(if word("log_format", text)? == "json" { log::Format::Json } else { log::Format::Text })
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        format!("`{text}` is not an address; allowed: ADDR:PORT, such as 127.0.0.1:9000 or [::]:9000")
+    })
+}
+
+fn region(text: &str) -> Result<String, String> {
+    let fine = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(fine) {
+        return Err(format!("`{text}` is not a region; allowed: lower-case letters, digits and -"));
+    }
+    Ok(text.to_string())
+}
+
+fn domain(text: &str) -> Result<String, String> {
+    let fine = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    if !text.split('.').all(fine) || text.parse::<std::net::Ipv4Addr>().is_ok() {
+        return Err(format!(
+            "`{text}` is not a domain; allowed: a host name without port, such as s3.localhost"
+        ));
+    }
+    Ok(text.to_ascii_lowercase())
+}
+
+fn access_key_id(text: &str) -> Result<String, String> {
+    // A slash ends the key id in a signature's credential.
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if !(3..=128).contains(&text.len()) || !text.bytes().all(fine) {
+        return Err("is no access key id; allowed: 3 to 128 letters, digits and -._".to_string());
+    }
+    Ok(text.to_string())
+}
+
+fn secret_access_key(text: &str) -> Result<Secret, String> {
+    if text.len() < 8 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(
+            "is no secret access key; allowed: at least 8 printable characters without blanks".to_string()
+        );
+    }
+    Ok(Secret::new(text))
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=CONNECTIONS_MAX).contains(number));
+    number.ok_or_else(|| {
+        format!("`{text}` is out of range; allowed: a whole number from 1 to {CONNECTIONS_MAX}")
+    })
+}
+
+fn upload_memory(text: &str) -> Result<usize, String> {
+    at_least(to_usize(values::size(text)?)?, CHUNK_LEN * CHUNKS_PER_BODY)
+}
+
+/// A duration in which something has to happen.
+fn timeout(text: &str) -> Result<Duration, String> {
+    let duration = values::duration(text)?;
+    if duration.is_zero() { Err("is zero; allowed: 1ms or more".to_string()) } else { Ok(duration) }
+}
+
+fn to_usize(len: u64) -> Result<usize, String> {
+    usize::try_from(len).map_err(|_| format!("{len} bytes are more than this machine can address"))
+}
+
+fn at_least(len: usize, min: usize) -> Result<usize, String> {
+    if len < min { Err(format!("{len} bytes are too few; allowed: {min} or more")) } else { Ok(len) }
+}
+
+fn at_most(len: u64, max: u64) -> Result<u64, String> {
+    if len > max { Err(format!("{len} bytes are too many; allowed: {max} or fewer")) } else { Ok(len) }
+}
+
+/// Reads the level of the log from the environment.
+pub fn log_level(variables: impl Iterator<Item = (String, String)>) -> Result<String, ConfigError> {
+    let set = variables.into_iter().find(|(name, value)| name == "DOVETAIL_LOG" && !value.is_empty());
+    let level = set.map_or_else(|| "info".to_string(), |(_, value)| value);
+    match log::parse_level(&level) {
+        Ok(_) => Ok(level),
+        Err(reason) => Err(ConfigError { key: "DOVETAIL_LOG".to_string(), source_of_value: None, reason }),
+    }
+}
+
+/// The process's environment. Variables that are not text are left out: no key is meant by them.
+pub fn variables() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// A file as the operator's own editor would show it, for messages.
+pub fn shown(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf()).display().to_string()
+}

@@ -104,6 +104,7 @@ impl Engine {
     /// Starts what runs in the background. It stops when the engine's tasks are told to.
     pub fn start_jobs(&self) {
         self.tasks.spawn(jobs::collector::run(self.clone()));
+        self.tasks.spawn(jobs::upload_sweeper::run(self.clone()));
     }
 
     /// To be called after a commit that may have queued something for the collector. Forgetting it only costs time:

@@ -18,3 +18,4 @@ pub mod list_objects;
 pub mod list_parts;
 pub mod put_object;
 pub mod upload_part;
+pub mod upload_part_copy;

@@ -1,0 +1,216 @@
+//! Aborts uploads that nobody finishes, and forgets completed ones when nobody can be waiting for their answer.
+//!
+//! Every pass reads all open uploads, a page at a time, and so also knows how many there are. An upload is aborted
+//! as a client would abort it: its parts are queued for the collector in the commit that drops it (invariant 3).
+
+use crate::engine::uploads;
+use crate::engine::{Engine, Error};
+use crate::meta::keys::{self, BucketId, ContentId, UploadId};
+use crate::meta::records::{CompletedRecord, ProgressRecord, Record};
+use crate::meta::{Read, Step, Table};
+use crate::telemetry::metrics;
+use std::time::Duration;
+
+/// Uploads or completed uploads that are read in one snapshot: no snapshot lives long.
+const PAGE_LEN: usize = 1000;
+/// Uploads aborted, or records forgotten, in one transaction: no transaction keeps others waiting for long.
+const CHANGES_PER_COMMIT: usize = 128;
+
+/// What a pass found and did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Uploads that stay open, and the bytes of their parts.
+    pub open: u64,
+    pub open_bytes: u64,
+    /// When the oldest of them was created, Unix milliseconds.
+    pub oldest_ms: Option<i64>,
+    /// Uploads that were aborted, and the bytes of their parts.
+    pub aborted: u64,
+    pub aborted_bytes: u64,
+    /// Completed uploads whose answer was forgotten.
+    pub forgotten: u64,
+}
+
+/// Sweeps at once and then every `sweep_interval`, until the engine's tasks are told to stop.
+pub async fn run(engine: Engine) {
+    while !engine.tasks.is_stopping() {
+        match run_once(&engine).await {
+            Ok(swept) => report(&engine, &swept),
+            Err(err) => tracing::warn!(error = %err, "cannot look for expired uploads, trying again later"),
+        }
+        tokio::select! {
+            () = engine.tasks.stopping() => return,
+            () = tokio::time::sleep(engine.settings.sweep_interval) => {}
+        }
+    }
+}
+
+/// One pass over everything.
+pub async fn run_once(engine: &Engine) -> Result<Swept, Error> {
+    let mut swept = Swept::default();
+    sweep_open(engine, &mut swept).await?;
+    sweep_completed(engine, &mut swept).await?;
+    Ok(swept)
+}
+
+fn report(engine: &Engine, swept: &Swept) {
+    let age_ms = swept.oldest_ms.map_or(0, |oldest| engine.clock.now_ms() - oldest).max(0);
+    metrics::UPLOADS_OPEN.set(swept.open as f64, &[]);
+    metrics::UPLOADS_OPEN_BYTES.set(swept.open_bytes as f64, &[]);
+    metrics::UPLOADS_OPEN_OLDEST_SECONDS.set(age_ms as f64 / 1000.0, &[]);
+    metrics::UPLOADS_SWEPT.add(swept.aborted, &[]);
+    metrics::UPLOADS_SWEPT_BYTES.add(swept.aborted_bytes, &[]);
+}
+
+/// An open upload, as the table of uploads has it.
+#[derive(Clone, Debug)]
+struct OpenUpload {
+    bucket: BucketId,
+    key: String,
+    id: UploadId,
+    progress: ProgressRecord,
+}
+
+async fn sweep_open(engine: &Engine, swept: &mut Swept) -> Result<(), Error> {
+    let oldest_kept_ms = since(engine, engine.settings.upload_expire_after);
+    let mut from = Vec::new();
+    while !engine.tasks.is_stopping() {
+        let start = std::mem::take(&mut from);
+        let (uploads, next) = engine.meta.read(move |read| open_page(read, &start)).await?;
+        let mut expired = Vec::new();
+        for upload in uploads {
+            if upload.id.time_ms() < oldest_kept_ms {
+                expired.push(upload);
+                continue;
+            }
+            let time_ms = upload.id.time_ms();
+            swept.open += 1;
+            swept.open_bytes += upload.progress.bytes_len;
+            swept.oldest_ms = Some(swept.oldest_ms.map_or(time_ms, |oldest| oldest.min(time_ms)));
+        }
+        for batch in expired.chunks(CHANGES_PER_COMMIT) {
+            abort(engine, batch.to_vec(), swept).await?;
+        }
+        match next {
+            Some(next) => from = next,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// A page of open uploads of all buckets, and where the next one begins.
+fn open_page(read: &dyn Read, from: &[u8]) -> Result<(Vec<OpenUpload>, Option<Vec<u8>>), Error> {
+    let mut stored_keys = Vec::new();
+    read.scan(Table::Uploads, from, &mut |stored, _| {
+        stored_keys.push(stored.to_vec());
+        if stored_keys.len() < PAGE_LEN { Step::Next } else { Step::Stop }
+    })?;
+    let next = (stored_keys.len() == PAGE_LEN)
+        .then(|| [stored_keys.last().expect("a full page has a last key"), &[0][..]].concat());
+    let mut uploads = Vec::with_capacity(stored_keys.len());
+    for stored in &stored_keys {
+        match parse(stored) {
+            Some((bucket, key, id)) => {
+                uploads.push(OpenUpload { bucket, key, id, progress: uploads::progress(read, id)? });
+            }
+            // One damaged key is no reason to let all other uploads live for ever.
+            None => tracing::error!(key = ?stored, "the key of an upload cannot be read"),
+        }
+    }
+    Ok((uploads, next))
+}
+
+fn parse(stored: &[u8]) -> Option<(BucketId, String, UploadId)> {
+    let bucket = BucketId(*stored.first_chunk()?);
+    let (key, id) = keys::parse_upload(bucket, stored)?;
+    Some((bucket, String::from_utf8(key.to_vec()).ok()?, id))
+}
+
+/// Aborts those that are still open.
+async fn abort(engine: &Engine, expired: Vec<OpenUpload>, swept: &mut Swept) -> Result<(), Error> {
+    let now_ms = engine.clock.now_ms();
+    let aborted = engine
+        .meta
+        .transact(move |tx| {
+            let mut aborted = Vec::new();
+            for OpenUpload { bucket, key, id, .. } in &expired {
+                if tx.get(Table::Uploads, &keys::upload(*bucket, key, *id))?.is_some() {
+                    let progress = uploads::progress(tx, *id)?;
+                    uploads::drop_upload(tx, *bucket, key, *id, now_ms);
+                    aborted.push((*id, progress));
+                }
+            }
+            Ok::<_, Error>(aborted)
+        })
+        .await?;
+    for (id, progress) in aborted {
+        tracing::info!(
+            upload.id = %id,
+            parts = progress.parts,
+            freed_bytes = progress.bytes_len,
+            "aborted an upload that was not finished in time"
+        );
+        swept.aborted += 1;
+        swept.aborted_bytes += progress.bytes_len;
+    }
+    engine.wake_collector();
+    Ok(())
+}
+
+/// Forgets the answers that are older than `complete_repeat_window`.
+async fn sweep_completed(engine: &Engine, swept: &mut Swept) -> Result<(), Error> {
+    let oldest_kept_ms = since(engine, engine.settings.complete_repeat_window);
+    let mut from = Vec::new();
+    while !engine.tasks.is_stopping() {
+        let start = std::mem::take(&mut from);
+        let (expired, next) =
+            engine.meta.read(move |read| completed_page(read, &start, oldest_kept_ms)).await?;
+        for batch in expired.chunks(CHANGES_PER_COMMIT) {
+            swept.forgotten += batch.len() as u64;
+            let batch = batch.to_vec();
+            engine
+                .meta
+                .transact(move |tx| {
+                    // Nothing ever changes such a record, so there is nothing to look at again.
+                    batch.iter().for_each(|id| tx.delete(Table::Completed, &keys::content(*id)));
+                    Ok::<_, Error>(())
+                })
+                .await?;
+        }
+        match next {
+            Some(next) => from = next,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// The old ones of a page of completed uploads, and where the next page begins.
+fn completed_page(
+    read: &dyn Read,
+    from: &[u8],
+    oldest_kept_ms: i64,
+) -> Result<(Vec<ContentId>, Option<Vec<u8>>), Error> {
+    let mut expired = Vec::new();
+    let mut seen = 0;
+    let mut next = None;
+    read.scan(Table::Completed, from, &mut |stored, value| {
+        match (<[u8; 16]>::try_from(stored), CompletedRecord::decode(value)) {
+            (Ok(id), Ok(record)) if record.completed_ms < oldest_kept_ms => expired.push(ContentId(id)),
+            (Ok(_), Ok(_)) => {}
+            _ => tracing::error!(key = ?stored, "a completed upload cannot be read"),
+        }
+        seen += 1;
+        if seen == PAGE_LEN {
+            next = Some([stored, &[0]].concat());
+        }
+        if next.is_some() { Step::Stop } else { Step::Next }
+    })?;
+    Ok((expired, next))
+}
+
+/// The time that was so long ago, Unix milliseconds.
+fn since(engine: &Engine, ago: Duration) -> i64 {
+    engine.clock.now_ms().saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
+}

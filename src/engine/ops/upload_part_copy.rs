@@ -1,0 +1,267 @@
+//! UploadPartCopy: bytes of an object become a part of an open upload, by reference.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
+//!
+//! The part is made of slices of the source's extents, and no byte is written. A part's ETag is the MD5 of its bytes,
+//! though: unless the range is exactly one part of the source, they are read once. What is read is pinned
+//! (invariant 4) until the commit has shared its blobs. Only the bytes of inline objects are copied.
+
+use super::upload_part::commit_part;
+use crate::base::fail_point;
+use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
+use crate::engine::body::{self, Claims};
+use crate::engine::copy_source::Source;
+use crate::engine::ingest::{self, Plan};
+use crate::engine::reading::{self, ContentReader, Prepared};
+use crate::engine::uploads::{self, UploadName};
+use crate::engine::{Engine, Error, checksums, extents, references, writing};
+use crate::meta::Read;
+use crate::meta::keys::UploadId;
+use crate::meta::records::{Body, Checksum, ChecksumKind, PartRecord, VersionRecord};
+use async_trait::async_trait;
+use bytes::Bytes;
+use dovetail_digest::{Algorithm, Hasher};
+use std::sync::Arc;
+
+/// A part to be copied.
+#[derive(Clone, Debug)]
+pub struct UploadPartCopy {
+    pub bucket: String,
+    pub key: String,
+    pub upload_id: UploadId,
+    /// From 1 to 10,000.
+    pub part_number: u16,
+    pub source: Source,
+    /// First and last byte of the source; both inclusive, the first not after the last.
+    pub range: Option<(u64, u64)>,
+}
+
+/// A part that was copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopiedPart {
+    /// The part's ETag.
+    pub md5: [u8; 16],
+    pub modified_ms: i64,
+    /// What to tell the client: that of the upload's algorithm.
+    pub checksum: Option<Checksum>,
+}
+
+/// When this returns, the part is as good as an uploaded one, whatever becomes of its source. A range that is not in
+/// the source is `InvalidCopyRange`; more than a part may have are `CopySourceTooLarge`, or `EntityTooLarge` when it
+/// is the range.
+///
+/// # Panics
+/// If the part number is none.
+pub async fn upload_part_copy(engine: &Engine, request: UploadPartCopy) -> Result<CopiedPart, Error> {
+    let number = request.part_number;
+    assert!((1..=PART_NUMBER_MAX).contains(&number), "{number} is no part number");
+    let request = Arc::new(request);
+    let now_ms = engine.clock.now_ms();
+    let (found, reader) = loop {
+        let mark = engine.readers.mark();
+        let asked = Arc::clone(&request);
+        let (found, prepared) = engine.meta.read(move |read| find(read, &asked, now_ms)).await?;
+        // Each turn that fails means that the collector got on with its work, so this ends.
+        if let Some(reader) = ContentReader::new(engine, prepared, mark) {
+            break (found, reader);
+        }
+    };
+    match found.version.body {
+        _ if found.len == 0 => copy_bytes(engine, &request, &found, reader).await,
+        Body::Empty | Body::Inline(_) => copy_bytes(engine, &request, &found, reader).await,
+        Body::Single(_) | Body::Multipart(_) => copy_extents(engine, &request, found, reader).await,
+    }
+}
+
+/// What one snapshot says about upload and source.
+struct Found {
+    /// The algorithm of the part's checksum, and whether the client is told.
+    algorithm: Algorithm,
+    shown: bool,
+    version: VersionRecord,
+    first: u64,
+    len: u64,
+    /// MD5 and checksum, when the bytes are those of one part of the source.
+    known: Option<([u8; 16], Checksum)>,
+}
+
+fn find(read: &dyn Read, request: &UploadPartCopy, now_ms: i64) -> Result<(Found, Prepared), Error> {
+    let (_, upload) = request.name().find(read)?;
+    let own = uploads::checksum(&upload)?;
+    let algorithm = own.map_or(checksums::DEFAULT, |(algorithm, _)| algorithm);
+    let version = request.source.find(read, now_ms)?;
+    let (first, len) = bounds(request.range, version.len)?;
+    let known = same_part(read, &version, first, len)?
+        .filter(|part| part.checksum.algorithm == algorithm.name())
+        .map(|part| (part.md5, part.checksum));
+    let prepared = reading::prepare(read, &version, first, len)?;
+    Ok((Found { algorithm, shown: own.is_some(), version, first, len, known }, prepared))
+}
+
+/// First byte and length of what is to be copied.
+fn bounds(range: Option<(u64, u64)>, len: u64) -> Result<(u64, u64), Error> {
+    match range {
+        None if len > PART_LEN_MAX => Err(Error::CopySourceTooLarge { len }),
+        None => Ok((0, len)),
+        Some((first, last)) if first > last || last >= len => Err(Error::InvalidCopyRange { len }),
+        Some((first, last)) if last - first >= PART_LEN_MAX => {
+            Err(Error::EntityTooLarge { len: last - first + 1, max: PART_LEN_MAX })
+        }
+        Some((first, last)) => Ok((first, last - first + 1)),
+    }
+}
+
+/// The part of the source that is exactly these bytes, if one is.
+fn same_part(
+    read: &dyn Read,
+    version: &VersionRecord,
+    first: u64,
+    len: u64,
+) -> Result<Option<PartRecord>, Error> {
+    let (Body::Single(content) | Body::Multipart(content)) = version.body else { return Ok(None) };
+    if len == 0 {
+        return Ok(None);
+    }
+    let place = extents::locate(read, &version.body, first)?;
+    let mut skip = place.skip;
+    let mut same = None;
+    extents::scan_parts(read, content, place.number, &mut |_, part| {
+        if skip >= part.len {
+            skip -= part.len;
+            return true;
+        }
+        same = (skip == 0 && part.len == len).then_some(part);
+        false
+    })?;
+    Ok(same)
+}
+
+/// Commits slices of the source's extents as a part. `reader` keeps the source's parts where they are meanwhile.
+async fn copy_extents(
+    engine: &Engine,
+    request: &UploadPartCopy,
+    found: Found,
+    mut reader: ContentReader,
+) -> Result<CopiedPart, Error> {
+    let (md5, checksum) = match found.known.clone() {
+        Some(known) => known,
+        None => hash(engine, &mut reader, found.algorithm).await?,
+    };
+    let modified_ms = engine.clock.now_ms();
+    let told = found.shown.then(|| checksum.clone());
+    let (name, number) = (request.name(), request.part_number);
+    let tail = {
+        let engine = engine.clone();
+        async move {
+            let _pinned = reader;
+            fail_point::reach("engine::upload_part::before_commit");
+            let replaced = engine
+                .meta
+                .transact(move |tx| {
+                    name.check(tx)?;
+                    let extents = extents::slice(tx, &found.version.body, found.first, found.len)?;
+                    // Shared before an earlier part gives up its blobs, which may be the very same ones.
+                    references::share_extents(tx, &extents)?;
+                    let checksum = checksum.clone();
+                    let part = PartRecord { len: found.len, md5, checksum, extents, modified_ms };
+                    uploads::put_part(tx, name.id, number, &part)
+                })
+                .await?;
+            fail_point::reach("engine::upload_part::after_commit");
+            if replaced {
+                engine.wake_collector();
+            }
+            Ok(())
+        }
+    };
+    // Not for the commit's sake: the pin has to outlast it, also when the client is gone.
+    writing::to_the_end(engine, tail).await?;
+    Ok(CopiedPart { md5, modified_ms, checksum: told })
+}
+
+/// Reads the bytes once, through leased memory like a body's (invariant 6).
+async fn hash(
+    engine: &Engine,
+    reader: &mut ContentReader,
+    algorithm: Algorithm,
+) -> Result<([u8; 16], Checksum), Error> {
+    let lease = engine.buffers.lease(engine.settings.body_memory_wait).await.ok_or(Error::SlowDown)?;
+    let mut md5 = engine.lanes.stream();
+    let mut hasher = Hasher::new(algorithm);
+    let mut chunk = lease.chunk().await;
+    while let Some(piece) = reader.next().await {
+        let piece = piece?;
+        hasher.update(&piece);
+        let mut rest = &piece[..];
+        while !rest.is_empty() {
+            let taken = chunk.fill(rest);
+            rest = &rest[taken..];
+            if chunk.is_full() {
+                md5.update(chunk.freeze());
+                chunk = lease.chunk().await;
+            }
+        }
+    }
+    md5.update(chunk.freeze());
+    let checksum = checksums::record(algorithm, ChecksumKind::FullObject, &hasher.finish());
+    Ok((md5.finish().await, checksum))
+}
+
+/// Stores the bytes of an inline object, or none, as if they had been uploaded.
+async fn copy_bytes(
+    engine: &Engine,
+    request: &UploadPartCopy,
+    found: &Found,
+    reader: ContentReader,
+) -> Result<CopiedPart, Error> {
+    let body = body::Body { source: Box::new(Copied { reader }), len: Some(found.len), algorithm: None };
+    let plan = Plan { len_max: PART_LEN_MAX, inline: false, keep: found.algorithm };
+    let received = ingest::receive(engine, body, plan).await.map_err(as_read)?;
+    let (name, number) = (request.name(), request.part_number);
+    let checksum = checksums::record(found.algorithm, ChecksumKind::FullObject, &received.checksum);
+    let told = found.shown.then(|| checksum.clone());
+    let tail = {
+        let engine = engine.clone();
+        async move {
+            let (len, md5) = (received.len, received.md5);
+            let place = received.finish().await?;
+            let modified_ms = engine.clock.now_ms();
+            let part = PartRecord { len, md5, checksum, extents: place.extents(), modified_ms };
+            commit_part(&engine, name, number, part, place).await?;
+            Ok(CopiedPart { md5, modified_ms, checksum: told })
+        }
+    };
+    writing::to_the_end(engine, tail).await
+}
+
+/// An object's bytes as a body.
+struct Copied {
+    reader: ContentReader,
+}
+
+#[async_trait]
+impl body::Source for Copied {
+    async fn next(&mut self) -> Result<Option<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.reader.next().await.transpose()?)
+    }
+
+    fn claims(&self) -> Claims {
+        Claims::default()
+    }
+}
+
+/// The reader's own error again: no client's body has failed.
+fn as_read(err: Error) -> Error {
+    match err {
+        Error::Body(source) => match source.downcast::<Error>() {
+            Ok(err) => *err,
+            Err(source) => Error::Storage(source),
+        },
+        other => other,
+    }
+}
+
+impl UploadPartCopy {
+    fn name(&self) -> UploadName {
+        UploadName { bucket: self.bucket.clone(), key: self.key.clone(), id: self.upload_id }
+    }
+}

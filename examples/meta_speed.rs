@@ -34,7 +34,10 @@ async fn measure(dir: &Path) -> Result<(), Error> {
         }
     }
     inline_puts(&meta, 8).await;
+    print_memory();
     fill(&meta).await?;
+    print_memory();
+    settle(&store).await;
     pages(&meta).await?;
     points(&meta).await?;
     tombstones(&meta).await?;
@@ -102,8 +105,7 @@ async fn fill(meta: &Meta) -> Result<(), Error> {
     for batch in 0..RECORDS / PAGE_LEN as u64 {
         meta.transact(move |tx| {
             for number in 0..PAGE_LEN as u64 {
-                let mut value = vec![0; RECORD_LEN];
-                value[..8].copy_from_slice(&(batch * number).to_be_bytes());
+                let value = record(batch * PAGE_LEN as u64 + number);
                 tx.put(Table::Versions, record_key(number % PREFIXES, batch).as_bytes(), value);
             }
             Ok::<_, Error>(())
@@ -112,6 +114,29 @@ async fn fill(meta: &Meta) -> Result<(), Error> {
     }
     println!("{RECORDS} records in {:.1} s", start.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// Bytes of which about half are new, as in a record of ids, hashes and names.
+fn record(seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut value = vec![b'-'; RECORD_LEN];
+    for chunk in value[..RECORD_LEN / 2].chunks_mut(8) {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        chunk.copy_from_slice(&(mixed ^ (mixed >> 27)).to_be_bytes()[..chunk.len()]);
+    }
+    value
+}
+
+/// Waits until no compaction is due.
+async fn settle(store: &RocksDb) {
+    let start = Instant::now();
+    let pending =
+        || store.gauges().iter().any(|(name, value)| *name == "compaction_pending_bytes" && *value > 0.0);
+    while pending() && start.elapsed() < Duration::from_secs(30) {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    println!("compactions took another {:.1} s", start.elapsed().as_secs_f64());
 }
 
 fn record_key(prefix: u64, number: u64) -> String {
@@ -212,9 +237,13 @@ fn print_gauges(store: &RocksDb) {
     for (name, value) in store.gauges() {
         println!("  {name}: {value}");
     }
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("  {line}"));
-    }
+    print_memory();
+}
+
+/// The most memory this process has held so far.
+fn print_memory() {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().filter(|line| line.starts_with("VmHWM")).for_each(|line| println!("  {line}"));
 }
 
 /// CPU time of this process so far, user and system.

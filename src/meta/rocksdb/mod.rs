@@ -45,12 +45,13 @@ const GAUGES: [(&str, &CStr); 7] = [
     ("background_errors", c"rocksdb.background-errors"),
 ];
 
-/// How the store uses memory and disk. The defaults keep it at about 64 MiB of memory.
+/// How the store uses memory and disk. The defaults keep it below 80 MiB of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Bytes of blocks, indexes and filters kept in memory.
     pub block_cache_len: usize,
-    /// Bytes of recent writes kept in memory, over all tables.
+    /// Bytes of recent writes kept in memory, over all tables. When they are full and the disk is behind, commits
+    /// wait.
     pub write_buffer_len: usize,
     /// Bytes of write-ahead log after which the oldest writes are flushed; bounds what the next start has to replay.
     pub max_wal_len: u64,
@@ -70,7 +71,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             block_cache_len: 32 << 20,
-            write_buffer_len: 24 << 20,
+            write_buffer_len: 36 << 20,
             max_wal_len: 64 << 20,
             inline_blob_min_len: 4 << 10,
             open_files_max: 256,

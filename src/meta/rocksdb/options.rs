@@ -4,13 +4,15 @@
 //! all other tables. They share one write-ahead log, so a transaction over both is still one atomic write.
 
 use ::rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel, Options,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, LogLevel,
+    LruCacheOptions, Options,
 };
 
 use super::Settings;
 
 pub const RECORDS: &str = "records";
 pub const INLINE: &str = "inline";
+const FAMILIES: usize = 2;
 
 /// Write-ahead logs kept to be written again: a sync into blocks that exist already costs a quarter of one that
 /// allocates. One is being written while older ones wait for their memtables.
@@ -22,6 +24,12 @@ const BLOCK_LEN: usize = 16 << 10;
 /// Bounds the human-readable LOG files, which otherwise grow for ever.
 const INFO_LOG_LEN_MAX: usize = 4 << 20;
 const INFO_LOGS_MAX: usize = 4;
+/// Write buffers a family may fill while the first is being flushed; when all are full, commits wait. That makes the
+/// memory for writes a bound rather than an aim.
+const WRITE_BUFFERS: usize = 3;
+/// The cache in four pieces, each with its lock. In RocksDB's own choice of 64 a piece of half a megabyte does not
+/// hold the filter of one large table file, which is then read anew for every key.
+const CACHE_SHARD_BITS: i32 = 2;
 /// Memory of one compaction's read-ahead, for each file it reads. The default of 2 MiB is made for hard disks.
 const COMPACTION_READAHEAD_LEN: usize = 512 << 10;
 /// Writes of flushes and compactions reach the disk in steps of this size rather than all at the end, where a commit's
@@ -48,7 +56,6 @@ pub fn database(settings: &Settings) -> Options {
     options.set_paranoid_checks(true);
     write_ahead_log(&mut options, settings);
 
-    options.set_db_write_buffer_size(settings.write_buffer_len);
     options.set_max_open_files(settings.open_files_max);
     options.set_max_background_jobs(BACKGROUND_JOBS);
     options.set_bytes_per_sync(SYNC_STEP_LEN);
@@ -83,7 +90,10 @@ fn write_ahead_log(options: &mut Options, settings: &Settings) {
 
 /// The column families, with one block cache for both.
 pub fn families(settings: &Settings) -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(settings.block_cache_len);
+    let mut cache = LruCacheOptions::default();
+    cache.set_capacity(settings.block_cache_len);
+    cache.set_num_shard_bits(CACHE_SHARD_BITS);
+    let cache = Cache::new_lru_cache_opts(&cache);
     vec![
         ColumnFamilyDescriptor::new(RECORDS, records(settings, &cache)),
         ColumnFamilyDescriptor::new(INLINE, inline(settings, &cache)),
@@ -94,8 +104,8 @@ fn records(settings: &Settings, cache: &Cache) -> Options {
     let mut options = Options::default();
     options.set_block_based_table_factory(&tables(cache));
     options.set_compression_type(DBCompressionType::Lz4);
-    options.set_write_buffer_size(settings.write_buffer_len / 2);
-    options.set_max_write_buffer_number(3);
+    options.set_write_buffer_size(settings.write_buffer_len / (FAMILIES * WRITE_BUFFERS));
+    options.set_max_write_buffer_number(WRITE_BUFFERS as i32);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_target_file_size_base(TABLE_FILE_LEN);
     options.set_max_bytes_for_level_base(4 * TABLE_FILE_LEN);

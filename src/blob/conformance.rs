@@ -40,7 +40,7 @@ const ALL: &[(&str, Test)] = tests![
 ];
 
 /// Runs every test, each on a store of its own, and says which one it is at.
-pub async fn run_all<S: Store>(open: impl AsyncFn() -> Arc<S>) {
+pub async fn run_all(open: impl AsyncFn() -> Arc<dyn Store>) {
     for (name, test) in ALL {
         eprintln!("conformance: {name}");
         test(open().await).await;

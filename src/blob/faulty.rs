@@ -236,7 +236,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_plan_it_is_the_store_inside() {
-        crate::blob::conformance::run_all(async || Arc::new(faulty())).await;
+        crate::blob::conformance::run_all(async || Arc::new(faulty()) as Arc<dyn Store>).await;
     }
 
     #[tokio::test]

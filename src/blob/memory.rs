@@ -190,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn conforms() {
-        crate::blob::conformance::run_all(async || Arc::new(Memory::new())).await;
+        crate::blob::conformance::run_all(async || Arc::new(Memory::new()) as Arc<dyn Store>).await;
     }
 
     #[tokio::test]

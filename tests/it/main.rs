@@ -1,5 +1,6 @@
 //! The one integration binary: what a client, an operator and a power cut see.
 
+mod backends;
 mod client;
 mod crash;
 mod gateway;

@@ -55,7 +55,8 @@ async fn conforms() {
     let open = async || {
         number.set(number.get() + 1);
         let base = folder.path().join(number.get().to_string());
-        Arc::new(Local::open(&base.join("blobs"), &base.join("tmp"), settings()).unwrap())
+        let store = Local::open(&base.join("blobs"), &base.join("tmp"), settings()).unwrap();
+        Arc::new(store) as Arc<dyn Store>
     };
     crate::blob::conformance::run_all(open).await;
 }

@@ -18,6 +18,8 @@ pub mod readers;
 pub mod reading;
 pub mod references;
 pub mod selection;
+#[cfg(test)]
+pub mod testing;
 pub mod uploads;
 mod writing;
 

@@ -138,3 +138,6 @@ fn entry(request: &ListObjects, key: &[u8], value: &[u8]) -> Result<ListEntry, E
     }
     Ok(ListEntry::Object { key: key.to_string(), version: VersionRecord::decode(value)? })
 }
+
+#[cfg(test)]
+mod tests;

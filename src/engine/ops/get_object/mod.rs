@@ -77,3 +77,6 @@ impl Opened<()> {
         Opened { version, first, len, partial, part_checksum, reader }
     }
 }
+
+#[cfg(test)]
+mod tests;

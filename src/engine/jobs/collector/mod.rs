@@ -364,3 +364,6 @@ async fn collect_blobs(engine: &Engine, blobs: Vec<(Vec<u8>, BlobId)>) -> Result
     outcomes.push(Outcome::Done(Collected { blobs, ..Collected::default() }));
     Ok(outcomes)
 }
+
+#[cfg(test)]
+mod tests;

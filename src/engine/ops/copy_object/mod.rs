@@ -178,3 +178,6 @@ async fn compute(engine: &Engine, source: &Source, algorithm: Algorithm) -> Resu
     };
     Ok(Computed { body: opened.version.body, checksum })
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,7 @@ pub mod conditions;
 pub mod copy_source;
 mod error;
 pub mod extents;
+pub mod fsck;
 mod ingest;
 pub mod inline;
 pub mod jobs;

@@ -11,6 +11,7 @@ use crate::engine::{Engine, Error, inline};
 use crate::meta::keys::{self, ContentId};
 use crate::meta::records::{BLOCK_LEN, BlobRecord, Body, Extent, Record, VersionRecord};
 use crate::meta::{Meta, Read, Table};
+use crate::telemetry::metrics;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -245,6 +246,7 @@ pub async fn read_block(
         record.block_checksum(index).ok_or_else(|| corrupt_blob(id, "a block's checksum is missing"))?;
     let block = reader.read(start, len as usize).await?;
     if block.len() as u64 != len || dovetail_digest::crc32c(&block) != expected {
+        metrics::CHECKSUM_MISMATCHES.add(1, &[]);
         tracing::error!(blob.id = %id, block = index, "a block does not match its checksum");
         return Err(corrupt_blob(id, &format!("block {index} does not match its checksum")));
     }

@@ -8,10 +8,11 @@
 use crate::base::fail_point;
 use crate::blob::BlobId;
 use crate::engine::readers::Claim;
-use crate::engine::{Engine, Error, references};
+use crate::engine::{Engine, Error, references, uploads};
 use crate::meta::keys::{self, BucketId, ContentId, Owned};
 use crate::meta::records::{PartRecord, Record};
-use crate::meta::{Step, Table, Write};
+use crate::meta::{ErrorKind, Step, Table, Write};
+use crate::telemetry::metrics;
 use futures::stream::{self, StreamExt};
 use std::ops::AddAssign;
 use std::time::Duration;
@@ -314,21 +315,26 @@ async fn collect_bucket(engine: &Engine, key: &[u8], id: BucketId) -> Result<Col
 
 /// Aborts the first uploads of a bucket; true when none are left.
 fn drop_uploads(tx: &mut dyn Write, bucket: BucketId, now_ms: i64) -> Result<bool, Error> {
-    let mut uploads = Vec::new();
+    let mut found = Vec::new();
     let mut is_empty = true;
     tx.scan(Table::Uploads, &keys::bucket_start(bucket), &mut |stored, _| {
-        let Some((_, id)) = keys::parse_upload(bucket, stored) else { return Step::Stop };
-        if uploads.len() == UPLOADS_PER_COMMIT {
+        let Some((key, id)) = keys::parse_upload(bucket, stored) else { return Step::Stop };
+        if found.len() == UPLOADS_PER_COMMIT {
             is_empty = false;
             return Step::Stop;
         }
-        uploads.push((stored.to_vec(), id));
+        found.push((key.to_vec(), id));
         Step::Next
     })?;
-    for (stored, id) in uploads {
-        tx.delete(Table::Uploads, &stored);
-        tx.delete(Table::Progress, &keys::content(id));
-        references::queue(tx, &Owned::Content(id), now_ms);
+    for (key, id) in found {
+        let key = String::from_utf8(key).map_err(|err| {
+            crate::meta::Error::with_source(
+                ErrorKind::Corrupt,
+                format!("cannot read the key of upload {id}"),
+                err,
+            )
+        })?;
+        uploads::drop_upload(tx, bucket, &key, id, now_ms);
     }
     Ok(is_empty)
 }
@@ -361,6 +367,7 @@ async fn collect_blobs(engine: &Engine, blobs: Vec<(Vec<u8>, BlobId)>) -> Result
             Ok::<_, Error>(())
         })
         .await?;
+    metrics::BLOBS_DELETED.add(blobs, &[]);
     outcomes.push(Outcome::Done(Collected { blobs, ..Collected::default() }));
     Ok(outcomes)
 }

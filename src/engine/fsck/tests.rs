@@ -1,0 +1,352 @@
+use super::*;
+use crate::blob::{BlobId, Store as _};
+use crate::engine::jobs::collector;
+use crate::engine::references;
+use crate::engine::testing::{BUCKET, Fixture, pattern};
+use crate::meta::keys::ContentId;
+use crate::meta::records::{Body, PartRecord, ProgressRecord, UploadRecord, VersionRecord};
+use crate::meta::{Read, Write};
+
+const DEEP: FsckOptions = FsckOptions { deep: true, repair: false };
+
+/// An object of each kind, a copy, an upload, and something that waits for the collector.
+async fn fixture() -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.put_empty("empty").await;
+    fixture.put_inline("inline", b"small").await;
+    fixture.put_single("single", &pattern(1, 300_000)).await;
+    let copied = fixture.put_single("copied", &pattern(2, 1000)).await;
+    let parts: Vec<_> = (1..=130).map(|number| (number * 2, pattern(u64::from(number), 30))).collect();
+    fixture.put_multipart("multipart", &parts).await;
+    fixture.put_multipart("waiting", &parts[..3]).await;
+    fixture.delete("waiting").await;
+    fixture
+        .write(move |tx| {
+            let bucket = crate::engine::objects::bucket(tx, BUCKET)?.id;
+            references::share_body(tx, &copied.body)?;
+            tx.put(Table::Objects, &keys::object(bucket, "copy"), copied.encode());
+            // Its one part is a copy of the copied object's.
+            let upload = ContentId([9; 16]);
+            let record = UploadRecord { initiator: "x".into(), metadata: Default::default(), checksum: None };
+            let progress = ProgressRecord { changes: 1, parts: 1, bytes_len: 1000, key_deleted: false };
+            let part = part(tx, copied.body.content().unwrap(), 1);
+            references::share_extents(tx, &part.extents)?;
+            tx.put(Table::Uploads, &keys::upload(bucket, "upload", upload), record.encode());
+            tx.put(Table::Progress, &keys::content(upload), progress.encode());
+            tx.put(Table::Parts, &keys::part(upload, 3), part.encode());
+            Ok(())
+        })
+        .await;
+    fixture
+}
+
+fn part(read: &dyn Read, content: ContentId, number: u16) -> PartRecord {
+    PartRecord::decode(&read.get(Table::Parts, &keys::part(content, number)).unwrap().unwrap()).unwrap()
+}
+
+/// The object of this key, its bucket and its content.
+fn object(read: &dyn Read, key: &str) -> (BucketId, VersionRecord, ContentId) {
+    let bucket = crate::engine::objects::bucket(read, BUCKET).unwrap().id;
+    let version = crate::engine::objects::current(read, bucket, key).unwrap().unwrap();
+    let content = version.body.content().unwrap();
+    (bucket, version, content)
+}
+
+fn blob_of(read: &dyn Read, key: &str) -> BlobId {
+    part(read, object(read, key).2, 1).extents[0].blob()
+}
+
+fn kinds(report: &FsckReport) -> Vec<Problem> {
+    report.findings.iter().map(|finding| finding.problem).collect()
+}
+
+#[tokio::test]
+async fn a_whole_store_is_clean_before_and_after_collection() {
+    let fixture = fixture().await;
+    let report = fsck(&fixture.engine, DEEP).await.unwrap();
+    assert_eq!(report.findings, []);
+    assert!(report.is_clean());
+    let counts = (report.buckets, report.objects, report.uploads, report.parts, report.blobs, report.queued);
+    assert_eq!(counts, (1, 6, 1, 136, 135, 1));
+    assert_eq!(report.verified_len, report.blobs_len);
+    collector::run_once(&fixture.engine).await.unwrap();
+    let report = fsck(&fixture.engine, DEEP).await.unwrap();
+    assert_eq!((report.findings, report.queued, report.blobs), (vec![], 0, 132));
+}
+
+type Damage = fn(&mut dyn Write);
+
+#[tokio::test]
+async fn finds_each_kind_of_damage_in_the_records() {
+    let damages: &[(&str, Damage, &[Problem])] = &[
+        (
+            "inline bytes lost",
+            |tx| {
+                let (_, _, content) = object(tx, "inline");
+                tx.delete(Table::Inline, &keys::content(content));
+            },
+            &[Problem::ContentMissing],
+        ),
+        (
+            "inline bytes turned",
+            |tx| {
+                let (_, _, content) = object(tx, "inline");
+                tx.put(Table::Inline, &keys::content(content), b"\0\0\0\0small".to_vec());
+            },
+            &[Problem::ContentDiffers],
+        ),
+        (
+            "part lost",
+            |tx| {
+                let (_, _, content) = object(tx, "single");
+                tx.delete(Table::Parts, &keys::part(content, 1));
+            },
+            &[Problem::ContentMissing, Problem::BlobUnnamed],
+        ),
+        (
+            "part in the middle lost",
+            |tx| {
+                let (_, _, content) = object(tx, "multipart");
+                tx.delete(Table::Parts, &keys::part(content, 100));
+            },
+            &[Problem::ContentDiffers, Problem::BlobUnnamed],
+        ),
+        (
+            "index lost",
+            |tx| {
+                let (_, _, content) = object(tx, "multipart");
+                tx.delete(Table::Parts, &keys::part(content, 0));
+            },
+            &[Problem::ContentMissing],
+        ),
+        (
+            "index wrong",
+            |tx| {
+                let (_, _, content) = object(tx, "multipart");
+                let mut index = crate::engine::extents::index(tx, content).unwrap();
+                index.entries[1].offset += 1;
+                tx.put(Table::Parts, &keys::part(content, 0), index.encode());
+            },
+            &[Problem::ContentDiffers],
+        ),
+        (
+            "length wrong",
+            |tx| {
+                let (bucket, mut version, _) = object(tx, "single");
+                version.len += 1;
+                tx.put(Table::Objects, &keys::object(bucket, "single"), version.encode());
+            },
+            &[Problem::ContentDiffers],
+        ),
+        (
+            "extent outside its blob",
+            |tx| {
+                let (_, _, content) = object(tx, "single");
+                let mut part = part(tx, content, 1);
+                part.extents[0].offset = 1;
+                tx.put(Table::Parts, &keys::part(content, 1), part.encode());
+            },
+            &[Problem::PartDiffers],
+        ),
+        (
+            "extents do not add up",
+            |tx| {
+                let (_, _, content) = object(tx, "single");
+                let mut part = part(tx, content, 1);
+                part.extents[0].len -= 1;
+                tx.put(Table::Parts, &keys::part(content, 1), part.encode());
+            },
+            &[Problem::PartDiffers],
+        ),
+        (
+            "blob record lost",
+            |tx| {
+                let blob = blob_of(tx, "single");
+                tx.delete(Table::Blobs, &keys::blob(blob));
+            },
+            &[Problem::BlobRecordMissing],
+        ),
+        (
+            "content counter lost",
+            |tx| {
+                let (_, _, content) = object(tx, "copied");
+                tx.delete(Table::References, &keys::references(&Owned::Content(content)));
+            },
+            &[Problem::CountDiffers],
+        ),
+        (
+            "blob counter too high",
+            |tx| {
+                let blob = blob_of(tx, "copied");
+                tx.put(
+                    Table::References,
+                    &keys::references(&Owned::Blob(blob)),
+                    3_u64.to_be_bytes().to_vec(),
+                );
+            },
+            &[Problem::CountDiffers],
+        ),
+        (
+            "counter of something not shared",
+            |tx| {
+                let (_, _, content) = object(tx, "single");
+                tx.put(
+                    Table::References,
+                    &keys::references(&Owned::Content(content)),
+                    2_u64.to_be_bytes().to_vec(),
+                );
+            },
+            &[Problem::CountDiffers],
+        ),
+        (
+            "content queued in use",
+            |tx| {
+                let (_, _, content) = object(tx, "single");
+                references::queue(tx, &Owned::Content(content), 5);
+            },
+            &[Problem::QueuedInUse],
+        ),
+        (
+            "upload queued in use",
+            |tx| {
+                references::queue(tx, &Owned::Content(ContentId([9; 16])), 5);
+            },
+            &[Problem::QueuedInUse],
+        ),
+        (
+            "blob queued in use",
+            |tx| {
+                let blob = blob_of(tx, "single");
+                references::queue(tx, &Owned::Blob(blob), 5);
+            },
+            &[Problem::QueuedInUse],
+        ),
+        (
+            "bucket queued in use",
+            |tx| {
+                let bucket = object(tx, "single").0;
+                references::queue(tx, &Owned::Bucket(bucket), 5);
+            },
+            &[Problem::QueuedInUse],
+        ),
+        (
+            "progress wrong",
+            |tx| {
+                let progress = ProgressRecord { changes: 1, parts: 2, bytes_len: 1000, key_deleted: false };
+                tx.put(Table::Progress, &keys::content(ContentId([9; 16])), progress.encode());
+            },
+            &[Problem::ProgressDiffers],
+        ),
+        (
+            "upload record lost",
+            |tx| {
+                let bucket = object(tx, "single").0;
+                tx.delete(Table::Uploads, &keys::upload(bucket, "upload", ContentId([9; 16])));
+            },
+            &[Problem::ContentUnnamed, Problem::ContentUnnamed],
+        ),
+        (
+            "object lost",
+            |tx| {
+                let bucket = object(tx, "inline").0;
+                tx.delete(Table::Objects, &keys::object(bucket, "inline"));
+            },
+            &[Problem::ContentUnnamed],
+        ),
+        (
+            "object unreadable",
+            |tx| {
+                let bucket = object(tx, "single").0;
+                tx.put(Table::Objects, &keys::object(bucket, "empty"), vec![0xff]);
+            },
+            &[Problem::UnreadableRecord],
+        ),
+        (
+            "object of no bucket",
+            |tx| {
+                let mut version = object(tx, "inline").1;
+                (version.body, version.len) = (Body::Empty, 0);
+                tx.put(Table::Objects, &keys::object(BucketId([1; 8]), "key"), version.encode());
+            },
+            &[Problem::NoBucket],
+        ),
+        (
+            "object without bytes",
+            |tx| {
+                let (bucket, mut version, _) = object(tx, "inline");
+                version.body = Body::Empty;
+                tx.put(Table::Objects, &keys::object(bucket, "other"), version.encode());
+            },
+            &[Problem::ContentMissing],
+        ),
+        (
+            "queue entry unreadable",
+            |tx| {
+                tx.put(Table::Garbage, b"nonsense", vec![]);
+            },
+            &[Problem::UnreadableRecord],
+        ),
+    ];
+    for (what, damage, expected) in damages {
+        let fixture = fixture().await;
+        let damage = *damage;
+        fixture
+            .write(move |tx| {
+                damage(tx);
+                Ok(())
+            })
+            .await;
+        let report = fsck(&fixture.engine, FsckOptions { repair: true, ..DEEP }).await.unwrap();
+        assert_eq!(kinds(&report), *expected, "{what}: {:?}", report.findings);
+        assert!(!report.is_clean(), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn finds_what_is_wrong_with_blobs() {
+    let fixture = fixture().await;
+    let (single, copied) = fixture.write(|tx| Ok((blob_of(tx, "single"), blob_of(tx, "copied")))).await;
+    // A blob of the same length with other bytes, and one that is gone.
+    fixture.blobs.delete(single).await.unwrap();
+    let mut writer = fixture.blobs.create(single, None).await.unwrap();
+    writer.write(vec![0; 300_000].into()).await.unwrap();
+    writer.finish().await.unwrap();
+    fixture.blobs.delete(copied).await.unwrap();
+    let report = fsck(&fixture.engine, FsckOptions::default()).await.unwrap();
+    assert_eq!(kinds(&report), [Problem::BlobMissing]);
+    let report = fsck(&fixture.engine, DEEP).await.unwrap();
+    assert_eq!(kinds(&report), [Problem::BlobMissing, Problem::BlobCorrupt, Problem::BlobCorrupt]);
+    // A blob that was cut.
+    fixture.blobs.delete(single).await.unwrap();
+    let mut writer = fixture.blobs.create(single, None).await.unwrap();
+    writer.write(vec![0; 299_999].into()).await.unwrap();
+    writer.finish().await.unwrap();
+    let mut found = kinds(&fsck(&fixture.engine, DEEP).await.unwrap());
+    found.sort_by_key(|problem| *problem as u8);
+    assert_eq!(found, [Problem::BlobMissing, Problem::BlobDiffers]);
+}
+
+#[tokio::test]
+async fn orphaned_blobs_are_deleted_when_asked_for() {
+    let fixture = fixture().await;
+    let (orphan, _) = fixture.blob(b"never committed").await;
+    let report = fsck(&fixture.engine, DEEP).await.unwrap();
+    assert_eq!(kinds(&report), [Problem::BlobOrphaned]);
+    assert!(!report.is_clean());
+    let report = fsck(&fixture.engine, FsckOptions { deep: false, repair: true }).await.unwrap();
+    assert_eq!((kinds(&report), report.repaired), (vec![Problem::BlobOrphaned], 1));
+    assert!(report.is_clean());
+    assert!(fixture.blobs.open(orphan).await.is_err());
+    assert_eq!(fsck(&fixture.engine, DEEP).await.unwrap().findings, []);
+}
+
+#[tokio::test]
+async fn slices_share_all_ids_among_them() {
+    for ids in [0, 1, IDS_PER_SLICE, IDS_PER_SLICE + 1, IDS_PER_SLICE * 9] {
+        for byte in 0..=255 {
+            let holding = Slice::all(ids).filter(|slice| slice.holds(&[byte; 16])).count();
+            assert_eq!(holding, 1, "{ids} ids, byte {byte}");
+        }
+        assert!(Slice::all(ids).next().unwrap().is_first());
+    }
+}

@@ -8,6 +8,7 @@
 //! - [`meta`]: an ordered, transactional key-value store, and the records kept in it.
 //! - [`blob`]: immutable blobs on local disk, in memory or in a bucket somewhere else.
 //! - [`engine`]: what S3 means, in one transaction an operation.
+//! - [`s3`]: S3 over HTTP: routing, authentication, headers, XML and errors.
 //! - [`http`]: listeners, TLS, limits, time-outs, graceful stop.
 //! - [`cli`]: configuration and commands; puts the rest together.
 //! - [`telemetry`]: log lines and metrics, for every layer.
@@ -18,5 +19,6 @@ pub mod cli;
 pub mod engine;
 pub mod http;
 pub mod meta;
+pub mod s3;
 pub mod telemetry;
 pub mod wire;

@@ -1,0 +1,358 @@
+//! What a client is told when something goes wrong, and the only mapping from the engine's errors to it.
+
+use crate::engine;
+use crate::s3::response::{self, RequestId, Response};
+use crate::wire::error_code::ErrorCode;
+use crate::wire::xml::{Malformed, Writer};
+use crate::wire::{checksum, copy_source, range, sigv4};
+use http::header::{ALLOW, CONTENT_RANGE, HeaderName};
+use http::{HeaderValue, StatusCode};
+use std::borrow::Cow;
+use std::fmt;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// An S3 error on its way to a client: a code, its message, further elements and headers. What caused it is kept for
+/// the log and never sent.
+#[derive(Debug)]
+pub struct S3Error(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    code: ErrorCode,
+    message: Cow<'static, str>,
+    fields: Vec<(&'static str, String)>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    source: Option<BoxError>,
+}
+
+impl From<ErrorCode> for S3Error {
+    fn from(code: ErrorCode) -> S3Error {
+        let message = Cow::Borrowed(code.default_message());
+        S3Error(Box::new(Parts { code, message, fields: Vec::new(), headers: Vec::new(), source: None }))
+    }
+}
+
+impl S3Error {
+    /// An error whose message is not the code's usual one.
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> S3Error {
+        let mut error = S3Error::from(code);
+        error.0.message = message.into();
+        error
+    }
+
+    /// `InvalidArgument` about a parameter or a header.
+    pub fn argument(name: &str, value: &str, message: impl Into<Cow<'static, str>>) -> S3Error {
+        S3Error::new(ErrorCode::InvalidArgument, message)
+            .field("ArgumentName", name)
+            .field("ArgumentValue", value)
+    }
+
+    pub fn invalid_request(message: impl Into<Cow<'static, str>>) -> S3Error {
+        S3Error::new(ErrorCode::InvalidRequest, message)
+    }
+
+    /// A feature that is recognised, and refused rather than ignored.
+    pub fn not_implemented(header: &str) -> S3Error {
+        S3Error::from(ErrorCode::NotImplemented).field("Header", header)
+    }
+
+    /// Adds an element after `<Message>`.
+    pub fn field(mut self, name: &'static str, value: impl ToString) -> S3Error {
+        self.0.fields.push((name, value.to_string()));
+        self
+    }
+
+    /// Adds a header; a value that cannot stand in one is left out.
+    pub fn header(mut self, name: HeaderName, value: &str) -> S3Error {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.0.headers.push((name, value));
+        }
+        self
+    }
+
+    /// Keeps the cause for the log.
+    pub fn source(mut self, source: impl Into<BoxError>) -> S3Error {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.code.status()).expect("the table of codes has valid statuses")
+    }
+
+    pub fn has_field(&self, name: &str) -> bool {
+        self.0.fields.iter().any(|(known, _)| *known == name)
+    }
+
+    /// The causes, outermost first, for the log.
+    pub fn causes(&self) -> String {
+        let mut text = String::new();
+        let mut cause = self.0.source.as_deref().map(|source| source as &dyn std::error::Error);
+        while let Some(error) = cause {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+
+    /// The answer. HEAD gets the status and headers alone.
+    pub fn into_response(self, id: &RequestId, resource: &str, is_head: bool) -> Response {
+        let mut document = Writer::document("Error", None);
+        document.text("Code", self.0.code.as_str()).text("Message", &self.0.message);
+        for (name, value) in &self.0.fields {
+            document.text(name, value);
+        }
+        if !self.has_field("Resource") {
+            document.text("Resource", resource);
+        }
+        document.text("RequestId", id.request_id()).text("HostId", id.host_id());
+        let mut answer = if is_head {
+            response::empty(self.status())
+        } else {
+            response::xml_with_status(self.status(), document)
+        };
+        answer.headers_mut().extend(self.0.headers);
+        answer
+    }
+}
+
+impl fmt::Display for S3Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.code, self.0.message)
+    }
+}
+
+impl std::error::Error for S3Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+impl From<engine::Error> for S3Error {
+    fn from(err: engine::Error) -> S3Error {
+        use engine::Error as E;
+        match err {
+            E::NoSuchBucket => ErrorCode::NoSuchBucket.into(),
+            // CreateBucket knows who asks, and tells the owner BucketAlreadyOwnedByYou.
+            E::BucketAlreadyExists { .. } => ErrorCode::BucketAlreadyExists.into(),
+            E::BucketNotEmpty => ErrorCode::BucketNotEmpty.into(),
+            E::NoSuchKey => ErrorCode::NoSuchKey.into(),
+            E::NoSuchVersion => ErrorCode::NoSuchVersion.into(),
+            E::NoSuchUpload => ErrorCode::NoSuchUpload.into(),
+            E::InvalidPart { part_number, etag } => {
+                S3Error::from(ErrorCode::InvalidPart).field("PartNumber", part_number).field("ETag", etag)
+            }
+            E::NoParts => ErrorCode::MalformedXML.into(),
+            E::InvalidPartOrder => ErrorCode::InvalidPartOrder.into(),
+            E::EntityTooSmall { part_number, len, etag } => S3Error::from(ErrorCode::EntityTooSmall)
+                .field("ProposedSize", len)
+                .field("MinSizeAllowed", crate::base::limits::PART_LEN_MIN)
+                .field("PartNumber", part_number)
+                .field("ETag", etag),
+            E::EntityTooLarge { len, max } => S3Error::from(ErrorCode::EntityTooLarge)
+                .field("ProposedSize", len)
+                .field("MaxSizeAllowed", max),
+            E::PreconditionFailed { condition } => {
+                S3Error::from(ErrorCode::PreconditionFailed).field("Condition", condition)
+            }
+            E::ConditionalRequestConflict { condition } => {
+                S3Error::from(ErrorCode::ConditionalRequestConflict).field("Condition", condition)
+            }
+            // GetObject and HeadObject answer 304 themselves. For anybody else it is a condition that does not hold.
+            E::NotModified(_) => ErrorCode::PreconditionFailed.into(),
+            E::InvalidRange { len } => S3Error::from(ErrorCode::InvalidRange)
+                .field("ActualObjectSize", len)
+                .header(CONTENT_RANGE, &range::content_range_unsatisfiable(len)),
+            E::InvalidPartNumber { requested, parts } => S3Error::from(ErrorCode::InvalidPartNumber)
+                .field("ActualPartCount", parts)
+                .field("PartNumberRequested", requested),
+            E::InvalidCopyRange { len } => S3Error::argument(
+                "x-amz-copy-source-range",
+                "",
+                format!("Range specified is not valid for source object of size: {len}"),
+            ),
+            E::Md5Mismatch { claimed, computed } => S3Error::from(ErrorCode::BadDigest)
+                .field("ExpectedDigest", base64(&claimed))
+                .field("CalculatedDigest", base64(&computed)),
+            E::Body(source) => match source.downcast::<S3Error>() {
+                Ok(own) => *own,
+                Err(source) => S3Error::from(ErrorCode::InternalError).source(source),
+            },
+            E::BodyLen { .. } => ErrorCode::IncompleteBody.into(),
+            E::SlowDown => ErrorCode::SlowDown.into(),
+            E::Unavailable(source) => S3Error::from(ErrorCode::ServiceUnavailable).source(source),
+            E::NoSpace(source) => {
+                S3Error::new(ErrorCode::ServiceUnavailable, "The service has no space left.").source(source)
+            }
+            E::Storage(source) => S3Error::from(ErrorCode::InternalError).source(source),
+            E::CopyOntoItself => S3Error::invalid_request(
+                "This copy request is illegal because it is trying to copy an object to itself without changing the \
+                 object's metadata, storage class, website redirect location or encryption attributes.",
+            ),
+            E::CopySourceTooLarge { .. } => S3Error::invalid_request(format!(
+                "The specified copy source is larger than the maximum allowable size for a copy source: {}",
+                crate::base::limits::PART_LEN_MAX
+            )),
+            E::InvalidUploadIdMarker => S3Error::argument("upload-id-marker", "", "Invalid uploadId marker"),
+            err @ (E::ChecksumMismatch { .. }
+            | E::ChecksumAlgorithmMismatch { .. }
+            | E::MissingPartChecksum { .. }
+            | E::ForeignPartChecksum { .. }
+            | E::ChecksumTypeMismatch { .. }
+            | E::ChecksumKindNotAllowed { .. }
+            | E::ObjectSizeMismatch { .. }) => checksum_error(err),
+        }
+    }
+}
+
+/// The errors of section C of S3's checksums, in AWS's words.
+fn checksum_error(err: engine::Error) -> S3Error {
+    use crate::meta::records::ChecksumKind;
+    use engine::Error as E;
+    match err {
+        E::ChecksumMismatch { algorithm } => S3Error::new(
+            ErrorCode::BadDigest,
+            format!("The {} you specified did not match the calculated checksum.", algorithm.name()),
+        ),
+        E::ChecksumAlgorithmMismatch { expected, actual } => S3Error::invalid_request(format!(
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            expected.name().to_ascii_lowercase(),
+            actual.map_or("null".to_owned(), |actual| actual.name().to_ascii_lowercase())
+        )),
+        E::MissingPartChecksum { algorithm, part_number } => {
+            let name = algorithm.name().to_ascii_lowercase();
+            S3Error::invalid_request(format!(
+                "The upload was created using a {name} checksum. The complete request must include the checksum for \
+                 each part. It was missing for part {part_number} in the request."
+            ))
+        }
+        E::ForeignPartChecksum { algorithm, part_number } => S3Error::new(
+            ErrorCode::BadDigest,
+            format!(
+                "The {} you specified for part {part_number} did not match what we received.",
+                algorithm.name().to_ascii_lowercase()
+            ),
+        ),
+        E::ChecksumTypeMismatch { expected } => {
+            let expected = match expected {
+                None => "null",
+                Some(ChecksumKind::FullObject) => "FULL_OBJECT",
+                Some(ChecksumKind::Composite) => "COMPOSITE",
+            };
+            S3Error::invalid_request(format!(
+                "The upload was created using the {expected} checksum mode. The complete request must use the same \
+                 checksum mode."
+            ))
+        }
+        E::ChecksumKindNotAllowed { algorithm, kind } => S3Error::invalid_request(format!(
+            "The {} checksum type cannot be used with the {} checksum algorithm.",
+            response::kind_name(kind),
+            algorithm.name().to_ascii_lowercase()
+        )),
+        E::ObjectSizeMismatch { claimed, computed } => S3Error::invalid_request(format!(
+            "The provided 'x-amz-mp-object-size' header value {claimed} does not match what was computed: {computed}"
+        )),
+        other => S3Error::from(ErrorCode::InternalError).source(other),
+    }
+}
+
+impl From<sigv4::AuthError> for S3Error {
+    fn from(err: sigv4::AuthError) -> S3Error {
+        let mut error = S3Error::new(err.code(), err.to_string());
+        for (name, value) in err.fields() {
+            // SDKs find the right region in this header and try again.
+            if name == "Region" {
+                error = error.header(HeaderName::from_static("x-amz-bucket-region"), &value);
+            }
+            error = error.field(name, value);
+        }
+        error
+    }
+}
+
+impl From<Malformed> for S3Error {
+    fn from(err: Malformed) -> S3Error {
+        S3Error::from(ErrorCode::MalformedXML).source(err)
+    }
+}
+
+impl From<checksum::ChecksumError> for S3Error {
+    fn from(err: checksum::ChecksumError) -> S3Error {
+        S3Error::new(err.code(), err.to_string())
+    }
+}
+
+impl From<copy_source::CopySourceError> for S3Error {
+    fn from(err: copy_source::CopySourceError) -> S3Error {
+        let error = S3Error::new(err.code(), err.to_string());
+        if err.code() == ErrorCode::InvalidArgument {
+            error.field("ArgumentName", "x-amz-copy-source")
+        } else {
+            error.field("Header", "x-amz-copy-source")
+        }
+    }
+}
+
+/// `MethodNotAllowed` with what would be allowed.
+pub fn method_not_allowed(method: &http::Method, resource_type: &str, allowed: &str) -> S3Error {
+    S3Error::from(ErrorCode::MethodNotAllowed)
+        .field("Method", method)
+        .field("ResourceType", resource_type)
+        .header(ALLOW, allowed)
+}
+
+pub fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use dovetail_digest::Algorithm;
+
+    #[test]
+    fn engine_errors_become_the_codes_that_aws_uses() {
+        use engine::Error as E;
+        let io = || -> BoxError { "disk on fire".into() };
+        for (error, code, message) in [
+            (E::NoSuchUpload, "NoSuchUpload", "specified upload does not exist"),
+            (E::BodyLen { declared: 2, received: 1 }, "IncompleteBody", "number of bytes"),
+            (E::SlowDown, "SlowDown", ""),
+            (E::NoSpace(io()), "ServiceUnavailable", "no space"),
+            (E::Unavailable(io()), "ServiceUnavailable", ""),
+            (E::Storage(io()), "InternalError", "internal error"),
+            (E::Body(Box::new(S3Error::from(ErrorCode::RequestTimeout))), "RequestTimeout", ""),
+            (E::Body(io()), "InternalError", ""),
+            (
+                E::ChecksumAlgorithmMismatch { expected: Algorithm::Crc32, actual: None },
+                "InvalidRequest",
+                "expected checksum Type: crc32, actual checksum Type: null",
+            ),
+            (E::ChecksumMismatch { algorithm: Algorithm::Sha256 }, "BadDigest", "The SHA256 you specified"),
+        ] {
+            let error = S3Error::from(error);
+            assert_eq!(error.code().as_str(), code);
+            assert!(error.message().contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn causes_are_for_the_log_and_not_for_the_client() {
+        let error = S3Error::from(engine::Error::Storage("disk on fire".into()));
+        assert_eq!(error.causes(), "disk on fire");
+        assert!(!error.to_string().contains("fire"));
+    }
+}

@@ -1,0 +1,261 @@
+//! What a client says about an object when it writes it: system headers, user metadata, storage class, tags; and
+//! the headers that ask for what Dovetail does not do, which are refused rather than dropped.
+
+use crate::base::limits::USER_METADATA_LEN_MAX;
+use crate::meta::records::Metadata;
+use crate::s3::error::S3Error;
+use crate::s3::request::header;
+use crate::wire::error_code::ErrorCode;
+use crate::wire::{header_value, percent};
+use http::HeaderMap;
+
+/// Kept and given back as they were sent.
+const SYSTEM_HEADERS: [&str; 5] =
+    ["content-type", "cache-control", "content-disposition", "content-language", "expires"];
+pub const WEBSITE_REDIRECT: &str = "x-amz-website-redirect-location";
+const STORAGE_CLASSES: [&str; 8] = [
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "GLACIER_IR",
+    "DEEP_ARCHIVE",
+];
+/// Tags of one object.
+const TAGS_MAX: usize = 10;
+
+/// Everything about the object in the headers of PutObject, CreateMultipartUpload, or CopyObject with REPLACE.
+pub fn from_headers(headers: &HeaderMap) -> Result<Metadata, S3Error> {
+    Ok(Metadata {
+        headers: system_headers(headers)?,
+        user: user_metadata(headers)?,
+        storage_class: storage_class(headers)?,
+        tags: tags(headers)?,
+    })
+}
+
+fn system_headers(headers: &HeaderMap) -> Result<Vec<(String, String)>, S3Error> {
+    let mut kept = Vec::new();
+    for name in SYSTEM_HEADERS {
+        if let Some(value) = headers.get(name).map(|value| plain_text(value.as_bytes()))
+            && !value.is_empty()
+        {
+            kept.push((name.to_owned(), value));
+        }
+    }
+    if let Some(encodings) = header(headers, "content-encoding") {
+        let is_kept = |encoding: &&str| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("aws-chunked");
+        let encodings: Vec<&str> = encodings.split(',').map(str::trim).filter(is_kept).collect();
+        if !encodings.is_empty() {
+            kept.push(("content-encoding".to_owned(), encodings.join(",")));
+        }
+    }
+    if let Some(location) = website_redirect(headers)? {
+        kept.push((WEBSITE_REDIRECT.to_owned(), location));
+    }
+    Ok(kept)
+}
+
+/// `x-amz-website-redirect-location`, which is kept although no website is served from it.
+pub fn website_redirect(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
+    let Some(location) = header(headers, WEBSITE_REDIRECT) else { return Ok(None) };
+    if ["/", "http://", "https://"].iter().any(|prefix| location.starts_with(prefix)) {
+        Ok(Some(location.into_owned()))
+    } else {
+        Err(ErrorCode::InvalidRedirectLocation.into())
+    }
+}
+
+/// UTF-8, or else Latin-1.
+fn plain_text(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok(text) => text.trim_ascii().to_owned(),
+        Err(_) => value.iter().map(|byte| char::from(*byte)).collect(),
+    }
+}
+
+fn user_metadata(headers: &HeaderMap) -> Result<Vec<(String, String)>, S3Error> {
+    let mut user = Vec::new();
+    let mut len = 0;
+    for name in headers.keys() {
+        let Some(short) = name.as_str().strip_prefix("x-amz-meta-") else { continue };
+        let values: Vec<String> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| header_value::decode(value.as_bytes().trim_ascii()))
+            .collect();
+        let value = values.join(",");
+        len += short.len() + value.len();
+        user.push((short.to_owned(), value));
+    }
+    if len > USER_METADATA_LEN_MAX {
+        return Err(S3Error::from(ErrorCode::MetadataTooLarge)
+            .field("Size", len)
+            .field("MaxSizeAllowed", USER_METADATA_LEN_MAX));
+    }
+    Ok(user)
+}
+
+/// `x-amz-storage-class`; `None` is STANDARD. Classes are kept and reported, nothing is archived.
+pub fn storage_class(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
+    match header(headers, "x-amz-storage-class").as_deref() {
+        None | Some("STANDARD") => Ok(None),
+        Some(class) if STORAGE_CLASSES.contains(&class) => Ok(Some(class.to_owned())),
+        Some(class) => {
+            Err(S3Error::from(ErrorCode::InvalidStorageClass).field("StorageClassRequested", class))
+        }
+    }
+}
+
+/// `x-amz-tagging: name=value&name=value`.
+pub fn tags(headers: &HeaderMap) -> Result<Vec<(String, String)>, S3Error> {
+    let Some(text) = header(headers, "x-amz-tagging") else { return Ok(Vec::new()) };
+    let mut tags: Vec<(String, String)> = Vec::new();
+    for (key, value) in percent::query_pairs(&text) {
+        let (key, value) = (percent::decode_query_text(key), percent::decode_query_text(value));
+        check_tag(&key, &value)?;
+        if tags.iter().any(|(known, _)| *known == key) {
+            return Err(S3Error::argument(
+                "x-amz-tagging",
+                &text,
+                "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
+            ));
+        }
+        tags.push((key.into_owned(), value.into_owned()));
+    }
+    if tags.len() > TAGS_MAX {
+        return Err(S3Error::new(
+            ErrorCode::BadRequest,
+            format!("Object tags cannot be greater than {TAGS_MAX}"),
+        ));
+    }
+    Ok(tags)
+}
+
+/// The rules of one tag: 1 to 128 and 0 to 256 UTF-16 units of a few characters.
+fn check_tag(key: &str, value: &str) -> Result<(), S3Error> {
+    let is_allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "+-=._:/@".contains(c);
+    let units = |text: &str| text.encode_utf16().count();
+    if !(1..=128).contains(&units(key)) || !key.chars().all(is_allowed) {
+        return Err(S3Error::new(ErrorCode::InvalidTag, "The TagKey you have provided is invalid")
+            .field("TagKey", key));
+    }
+    if key.starts_with("aws:") {
+        return Err(S3Error::new(ErrorCode::InvalidTag, "System tags cannot be added/updated by requester")
+            .field("TagKey", key));
+    }
+    if units(value) > 256 || !value.chars().all(is_allowed) {
+        return Err(S3Error::new(ErrorCode::InvalidTag, "The TagValue you have provided is invalid")
+            .field("TagKey", key)
+            .field("TagValue", value));
+    }
+    Ok(())
+}
+
+/// Refuses a write that asks for what would not be done: encryption, object lock, appending.
+pub fn refuse_unsupported(headers: &HeaderMap) -> Result<(), S3Error> {
+    let is_refused = |name: &str| {
+        name.starts_with("x-amz-server-side-encryption")
+            || name.starts_with("x-amz-copy-source-server-side-encryption")
+            || name.starts_with("x-amz-object-lock-")
+            || name == "x-amz-write-offset-bytes"
+    };
+    match headers.keys().find(|name| is_refused(name.as_str())) {
+        Some(name) => Err(S3Error::not_implemented(name.as_str())),
+        None => Ok(()),
+    }
+}
+
+/// ACLs are disabled, as they are in new buckets of AWS: only what says nothing new is accepted.
+pub fn refuse_acl(headers: &HeaderMap) -> Result<(), S3Error> {
+    let canned = header(headers, "x-amz-acl");
+    let has_grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
+    match canned.as_deref() {
+        None | Some("private" | "bucket-owner-full-control") if !has_grants => Ok(()),
+        _ => Err(ErrorCode::AccessControlListNotSupported.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn headers(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_bytes(value).unwrap());
+        }
+        map
+    }
+
+    fn code<T: std::fmt::Debug>(result: Result<T, S3Error>) -> &'static str {
+        result.unwrap_err().code().as_str()
+    }
+
+    #[test]
+    fn keeps_what_the_client_said_and_drops_the_framing() {
+        let metadata = from_headers(&headers(&[
+            ("content-type", b"text/plain"),
+            ("content-encoding", b"gzip, aws-chunked"),
+            ("expires", b"whenever"),
+            ("x-amz-meta-a", b" one "),
+            ("x-amz-meta-a", b"two"),
+            ("x-amz-meta-word", b"=?UTF-8?B?w6k=?="),
+            ("x-amz-meta-latin", b"caf\xe9"),
+            ("x-amz-storage-class", b"STANDARD"),
+            ("x-amz-tagging", b"k=v&with%20space=a%2Bb"),
+            ("host", b"h"),
+        ]))
+        .unwrap();
+        let header = |name: &str| metadata.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        assert_eq!(header("content-type"), Some("text/plain"));
+        assert_eq!(header("content-encoding"), Some("gzip"));
+        assert_eq!(header("expires"), Some("whenever"));
+        assert_eq!(metadata.headers.len(), 3);
+        let user = |name: &str| metadata.user.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        assert_eq!(user("a"), Some("one,two"));
+        assert_eq!(user("word"), Some("é"));
+        assert_eq!(user("latin"), Some("café"));
+        assert_eq!(metadata.storage_class, None);
+        assert_eq!(metadata.tags, [("k".into(), "v".into()), ("with space".to_owned(), "a+b".to_owned())]);
+        let alone = from_headers(&headers(&[("content-encoding", b"aws-chunked")])).unwrap();
+        assert!(alone.headers.is_empty());
+    }
+
+    #[test]
+    fn limits_user_metadata_to_two_kibibytes() {
+        let value = vec![b'v'; 2047];
+        assert!(from_headers(&headers(&[("x-amz-meta-n", &value)])).is_ok());
+        assert_eq!(code(from_headers(&headers(&[("x-amz-meta-nn", &value)]))), "MetadataTooLarge");
+    }
+
+    #[test]
+    fn refuses_bad_tags_and_classes() {
+        let many: Vec<String> = (0..11).map(|n| format!("k{n}=v")).collect();
+        for (text, expected) in [
+            ("a=1&a=2", "InvalidArgument"),
+            ("=1", "InvalidTag"),
+            ("a,b=1", "InvalidTag"),
+            ("aws:a=1", "InvalidTag"),
+            (many.join("&").as_str(), "BadRequest"),
+        ] {
+            assert_eq!(code(tags(&headers(&[("x-amz-tagging", text.as_bytes())]))), expected, "{text}");
+        }
+        assert_eq!(code(storage_class(&headers(&[("x-amz-storage-class", b"SNOW")]))), "InvalidStorageClass");
+        let redirect = headers(&[("x-amz-website-redirect-location", b"ftp://x")]);
+        assert_eq!(code(from_headers(&redirect)), "InvalidRedirectLocation");
+    }
+
+    #[test]
+    fn refuses_what_would_not_be_done() {
+        for name in ["x-amz-server-side-encryption", "x-amz-object-lock-mode", "x-amz-write-offset-bytes"] {
+            assert_eq!(code(refuse_unsupported(&headers(&[(name, b"x")]))), "NotImplemented", "{name}");
+        }
+        assert!(refuse_acl(&headers(&[("x-amz-acl", b"private")])).is_ok());
+        assert!(refuse_acl(&headers(&[("x-amz-acl", b"public-read")])).is_err());
+        assert!(refuse_acl(&headers(&[("x-amz-grant-read", b"id=1")])).is_err());
+    }
+}

@@ -1,0 +1,261 @@
+//! S3 over HTTP: routing, authentication, headers, XML and errors. What the requests mean is the engine's.
+//!
+//! The order of a request, the first failure wins: route, authenticate, bucket name, bucket exists, its owner, the
+//! operation's own headers and parameters, the object or upload, preconditions, and only then the body, so that
+//! `100 Continue` goes out only to a request that can still succeed.
+
+mod auth;
+mod body;
+mod checksums;
+mod conditions;
+mod document;
+mod error;
+mod listing;
+mod metadata;
+mod operation;
+mod ops;
+mod query;
+mod request;
+mod response;
+mod router;
+#[cfg(test)]
+mod tests;
+
+pub use auth::User;
+pub use operation::Operation;
+
+use crate::base::body::{RequestBody, ResponseBody};
+use crate::engine::{self, Engine};
+use crate::meta::records::BucketRecord;
+use crate::telemetry::metrics;
+use crate::wire::bucket_name;
+use crate::wire::error_code::ErrorCode;
+use auth::Authenticator;
+use body::Incoming;
+use error::S3Error;
+use futures::FutureExt as _;
+use http::Method;
+use http::request::Parts;
+use query::Query;
+use request::Request;
+use response::{RequestId, Response};
+use router::Target;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What an operator can set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region that signatures must be made for.
+    pub region: String,
+    /// Takes signatures for any region: for clients that cannot be told one.
+    pub any_region: bool,
+    /// Names under which a bucket may stand before the first dot (virtual-hosted style), lower case.
+    pub domains: Vec<String>,
+    pub users: Vec<User>,
+}
+
+/// The S3 front end. Cheap to clone.
+#[derive(Clone)]
+pub struct S3(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    region: String,
+    domains: Vec<String>,
+    auth: Authenticator,
+}
+
+/// What is known of a request so far, for its log line and its error document.
+#[derive(Default)]
+struct Trace {
+    operation: Option<Operation>,
+    target: Arc<Target>,
+}
+
+impl S3 {
+    pub fn new(engine: Engine, settings: Settings) -> S3 {
+        let auth = Authenticator::new(settings.users, &settings.region, settings.any_region);
+        S3(Arc::new(Shared { engine, region: settings.region, domains: settings.domains, auth }))
+    }
+
+    /// Whether the host names a bucket, so that the whole path is a key: then `/_/live` is an object like any other.
+    pub fn owns_every_path(&self, parts: &Parts) -> bool {
+        let target = router::address(&parts.uri, parts.version, &parts.headers, &self.0.domains);
+        target.is_ok_and(|target| target.in_host)
+    }
+
+    /// Answers a request. Whatever it is, there is an answer: what fails is an S3 error, also when it is our fault.
+    pub async fn handle(&self, req: http::Request<RequestBody>) -> http::Response<ResponseBody> {
+        let started = Instant::now();
+        let id = RequestId::random();
+        let (parts, body) = req.into_parts();
+        let is_head = parts.method == Method::HEAD;
+        let path = parts.uri.path().to_owned();
+        let now_ms = self.0.engine.clock().now_ms();
+
+        let mut trace = Trace::default();
+        let serving = self.serve(parts, body, &id, now_ms, &mut trace);
+        // A panic costs this request a 500 and nobody else anything.
+        // A panic costs this request a 500 and nobody else anything.
+        let outcome = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or_else(|panic| {
+            metrics::PANICS.add(1, &[]);
+            let message = format!("panicked: {}", panic_message(&*panic));
+            Err(S3Error::from(ErrorCode::InternalError).source(message))
+        });
+        let operation = trace.operation.map_or("unknown", Operation::name);
+        let elapsed = started.elapsed();
+        let elapsed_ms = elapsed.as_millis() as u64;
+        let mut answer = match outcome {
+            Ok(answer) => {
+                let (request_id, status) = (id.request_id(), answer.status().as_u16());
+                tracing::debug!(request.id = request_id, operation, status, elapsed_ms, "answered");
+                answer
+            }
+            Err(error) => {
+                log_error(&error, &id, operation, elapsed_ms);
+                explain(error, &trace).into_response(&id, &path, is_head)
+            }
+        };
+        metrics::REQUESTS.add(1, &[operation, metrics::status_class(answer.status().as_u16())]);
+        metrics::REQUEST_SECONDS.record(elapsed.as_secs_f64(), &[operation]);
+        id.stamp(answer.headers_mut(), now_ms);
+        answer
+    }
+
+    async fn serve(
+        &self,
+        mut parts: Parts,
+        body: RequestBody,
+        id: &RequestId,
+        now_ms: i64,
+        trace: &mut Trace,
+    ) -> Result<Response, S3Error> {
+        let target = Arc::new(router::address(&parts.uri, parts.version, &parts.headers, &self.0.domains)?);
+        trace.target = target.clone();
+        let query = Query::parse(parts.uri.query());
+        let operation = router::route(&parts.method, &target, &query, &parts.headers)?;
+        trace.operation = Some(operation);
+        match operation {
+            Operation::CorsPreflight => {
+                return Err(ops::cors_preflight::refusal(self, &target, &parts.headers).await);
+            }
+            // Its credentials are in the form, so nothing can be said about who sends it.
+            Operation::PostObject => return Err(not_implemented(operation)),
+            _ => {}
+        }
+
+        let caller = self.0.auth.authenticate(&mut parts, &query, now_ms.div_euclid(1000))?;
+        if let Some(bucket) = &target.bucket
+            && operation != Operation::WriteGetObjectResponse
+        {
+            if !bucket_name::is_valid(bucket) {
+                return Err(ErrorCode::InvalidBucketName.into());
+            }
+            if operation != Operation::CreateBucket {
+                self.check_bucket(
+                    bucket,
+                    caller.user.as_deref(),
+                    parts.headers.get("x-amz-expected-bucket-owner"),
+                )
+                .await?;
+            }
+        }
+        let user = caller.user.ok_or(ErrorCode::AccessDenied)?;
+        let body = Incoming::new(body, caller.payload, caller.verified);
+        let request = Request::new(id.clone(), operation, parts, query, target, user, now_ms, body);
+        ops::dispatch(self, request).await
+    }
+
+    /// The bucket, if this user may use it: everybody uses the own buckets only.
+    async fn check_bucket(
+        &self,
+        name: &str,
+        user: Option<&User>,
+        expected_owner: Option<&http::HeaderValue>,
+    ) -> Result<BucketRecord, S3Error> {
+        let bucket = engine::ops::head_bucket::head_bucket(&self.0.engine, name).await?;
+        if let Some(expected) = expected_owner {
+            let expected = String::from_utf8_lossy(expected.as_bytes());
+            if expected.len() != 12 || !expected.bytes().all(|byte| byte.is_ascii_digit()) {
+                return Err(ErrorCode::InvalidBucketOwnerAWSAccountID.into());
+            }
+            if expected != bucket.owner {
+                return Err(ErrorCode::AccessDenied.into());
+            }
+        }
+        if user.is_none_or(|user| user.id != bucket.owner) {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        Ok(bucket)
+    }
+
+    fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    fn region(&self) -> &str {
+        &self.0.region
+    }
+
+    /// The display name that goes with a canonical id, if it is a user's.
+    fn display_name(&self, id: &str) -> Option<&str> {
+        self.0.auth.display_name(id)
+    }
+}
+
+/// Adds the elements that AWS repeats from the request.
+fn explain(error: S3Error, trace: &Trace) -> S3Error {
+    let code = error.code().as_str();
+    let about_bucket = code.contains("Bucket") || code.ends_with("ConfigurationNotFoundError");
+    match (&trace.target.bucket, &trace.target.key) {
+        (Some(bucket), _) if about_bucket && !error.has_field("BucketName") => {
+            error.field("BucketName", bucket)
+        }
+        (_, Some(key)) if matches!(code, "NoSuchKey" | "NoSuchVersion" | "ConditionalRequestConflict") => {
+            error.field("Key", key)
+        }
+        _ => error,
+    }
+}
+
+/// A recognised operation that is refused, and never taken for another one.
+fn not_implemented(operation: Operation) -> S3Error {
+    S3Error::new(ErrorCode::NotImplemented, format!("{} is not implemented", operation.name()))
+}
+
+/// Once for each failure, with the id the client got. The causes are for the operator alone.
+fn log_error(error: &S3Error, id: &RequestId, operation: &str, elapsed_ms: u64) {
+    let status = error.status().as_u16();
+    let code = error.code().as_str();
+    let request_id = id.request_id();
+    if error.status().is_server_error() && error.code() != ErrorCode::NotImplemented {
+        tracing::error!(
+            request.id = request_id,
+            operation,
+            status,
+            code,
+            elapsed_ms,
+            causes = error.causes(),
+            "failed"
+        );
+    } else {
+        let (message, causes) = (error.message(), error.causes());
+        tracing::debug!(
+            request.id = request_id,
+            operation,
+            status,
+            code,
+            elapsed_ms,
+            message,
+            causes,
+            "refused"
+        );
+    }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("something that is no text")
+}

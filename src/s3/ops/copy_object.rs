@@ -1,0 +1,105 @@
+//! CopyObject: within the gateway, without moving a byte.
+
+use crate::engine::conditions::ReadConditions;
+use crate::engine::copy_source::Source;
+use crate::engine::ops::copy_object::{self as engine_copy, CopyMetadata};
+use crate::s3::S3;
+use crate::s3::checksums;
+use crate::s3::conditions;
+use crate::s3::error::S3Error;
+use crate::s3::metadata;
+use crate::s3::request::{Request, is_version_id};
+use crate::s3::response::{self, ChecksumText, Response};
+use crate::s3::router::check_key;
+use crate::wire::bucket_name;
+use crate::wire::copy_source::CopySource;
+use crate::wire::error_code::ErrorCode;
+use http::header::HeaderName;
+
+pub const COPY_SOURCE_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-copy-source-version-id");
+
+pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    let headers = request.headers();
+    metadata::refuse_unsupported(headers)?;
+    metadata::refuse_acl(headers)?;
+    let copied_metadata =
+        match directive(&request, "x-amz-metadata-directive", "Unknown metadata directive.")? {
+            Directive::Copy => CopyMetadata::Keep,
+            Directive::Replace => CopyMetadata::Replace(metadata::from_headers(headers)?),
+        };
+    let tags = match directive(&request, "x-amz-tagging-directive", "Unknown tagging directive.")? {
+        Directive::Copy => None,
+        Directive::Replace => Some(metadata::tags(headers)?),
+    };
+    let storage_class = metadata::storage_class(headers)?;
+    let website_redirect = metadata::website_redirect(headers)?;
+    let algorithm = checksums::chosen_algorithm(headers)?;
+    let changes_something = matches!(copied_metadata, CopyMetadata::Replace(_))
+        || tags.is_some()
+        || headers.contains_key("x-amz-storage-class")
+        || website_redirect.is_some()
+        || algorithm.is_some();
+    let asked = engine_copy::CopyObject {
+        source: source(s3, &request).await?,
+        bucket: request.bucket(),
+        key: request.key(),
+        owner: request.user.id.clone(),
+        metadata: copied_metadata,
+        storage_class,
+        tags,
+        website_redirect,
+        algorithm,
+        conditions: conditions::write(request.headers())?,
+        changes_something,
+    };
+    let source_version = asked.source.version_id.clone();
+    let version = engine_copy::copy_object(s3.engine(), asked).await?.version;
+
+    let mut document = response::document("CopyObjectResult");
+    document.etag("ETag", &version.etag.to_string());
+    document.time("LastModified", version.modified_ms.div_euclid(1000));
+    let checksum =
+        version.checksum.as_ref().and_then(|checksum| ChecksumText::new(checksum, version.etag.parts));
+    if let Some(checksum) = checksum {
+        document.text("ChecksumType", checksum.kind);
+        checksum.write(&mut document);
+    }
+    let mut answer = response::xml(document);
+    response::set_version_id(answer.headers_mut(), version.version_id.as_deref());
+    if let Some(id) = source_version {
+        response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
+    }
+    Ok(answer)
+}
+
+/// What `x-amz-copy-source` names, once it is known that the caller may read it.
+pub async fn source(s3: &S3, request: &Request) -> Result<Source, S3Error> {
+    let header = request.headers().get("x-amz-copy-source").map(|value| value.as_bytes()).unwrap_or_default();
+    let CopySource { bucket, key, version_id } = CopySource::parse(header)?;
+    if !bucket_name::is_valid(&bucket) {
+        return Err(S3Error::from(ErrorCode::InvalidBucketName).field("BucketName", bucket));
+    }
+    check_key(&key)?;
+    if let Some(id) = version_id.as_deref().filter(|id| !is_version_id(id)) {
+        return Err(S3Error::argument("x-amz-copy-source", id, "Invalid version id specified"));
+    }
+    let expected_owner = request.headers().get("x-amz-source-expected-bucket-owner");
+    s3.check_bucket(&bucket, Some(&request.user), expected_owner).await.map_err(|error| {
+        if error.code() == ErrorCode::NoSuchBucket { error.field("BucketName", &bucket) } else { error }
+    })?;
+    let conditions: ReadConditions = conditions::copy_source(request.headers());
+    Ok(Source { bucket, key, version_id, conditions })
+}
+
+enum Directive {
+    Copy,
+    Replace,
+}
+
+fn directive(request: &Request, name: &'static str, message: &'static str) -> Result<Directive, S3Error> {
+    match request.header(name).as_deref() {
+        None | Some("COPY") => Ok(Directive::Copy),
+        Some("REPLACE") => Ok(Directive::Replace),
+        Some(other) => Err(S3Error::argument(name, other, message)),
+    }
+}

@@ -1,0 +1,37 @@
+//! CreateMultipartUpload: everything about the object but its bytes.
+
+use crate::engine;
+use crate::s3::S3;
+use crate::s3::checksums;
+use crate::s3::error::S3Error;
+use crate::s3::metadata;
+use crate::s3::request::Request;
+use crate::s3::response::{self, Response};
+use http::header::HeaderName;
+
+const CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("x-amz-checksum-algorithm");
+
+pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    let headers = request.headers();
+    metadata::refuse_unsupported(headers)?;
+    metadata::refuse_acl(headers)?;
+    let metadata = metadata::from_headers(headers)?;
+    let checksum = checksums::of_upload(headers)?;
+    let asked = engine::ops::create_multipart_upload::CreateMultipartUpload {
+        bucket: request.bucket(),
+        key: request.key(),
+        owner: request.user.id.clone(),
+        metadata,
+        checksum,
+    };
+    let id = engine::ops::create_multipart_upload::create_multipart_upload(s3.engine(), asked).await?;
+
+    let mut document = response::document("InitiateMultipartUploadResult");
+    document.text("Bucket", &request.bucket()).text("Key", &request.key()).text("UploadId", &id.to_string());
+    let mut answer = response::xml(document);
+    if let Some((algorithm, kind)) = checksum {
+        response::set(answer.headers_mut(), CHECKSUM_ALGORITHM, algorithm.name());
+        response::set(answer.headers_mut(), response::CHECKSUM_TYPE, response::kind_name(kind));
+    }
+    Ok(answer)
+}

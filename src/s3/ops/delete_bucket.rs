@@ -1,0 +1,13 @@
+//! DeleteBucket: only an empty one. Open uploads do not keep a bucket, and go with it.
+
+use crate::engine;
+use crate::s3::S3;
+use crate::s3::error::S3Error;
+use crate::s3::request::Request;
+use crate::s3::response::{self, Response};
+use http::StatusCode;
+
+pub async fn delete_bucket(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    engine::ops::delete_bucket::delete_bucket(s3.engine(), &request.bucket()).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}

@@ -1,0 +1,43 @@
+//! DeleteObject: 204, whether the object was there or not.
+
+use crate::engine;
+use crate::engine::ops::delete_object::DeleteObject;
+use crate::s3::S3;
+use crate::s3::conditions;
+use crate::s3::error::S3Error;
+use crate::s3::request::Request;
+use crate::s3::response::{self, Response};
+use http::StatusCode;
+
+pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    if request.header("x-amz-bypass-governance-retention").is_some() {
+        return Err(S3Error::argument(
+            "x-amz-bypass-governance-retention",
+            "",
+            "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
+        ));
+    }
+    let version_id = request.version_id()?;
+    let conditions = conditions::write(request.headers())?;
+    if version_id.is_some() && conditions.if_match.is_some() {
+        return Err(S3Error::not_implemented("If-Match"));
+    }
+    let if_size = match request.header("x-amz-if-match-size") {
+        None => None,
+        Some(text) => Some(text.trim().parse().map_err(|_| {
+            S3Error::argument("x-amz-if-match-size", &text, "The size must be a number of bytes")
+        })?),
+    };
+    let asked = DeleteObject {
+        bucket: request.bucket(),
+        key: request.key(),
+        version_id: version_id.clone(),
+        conditions,
+        if_size,
+        if_modified: conditions::date(request.headers(), "x-amz-if-match-last-modified-time"),
+    };
+    engine::ops::delete_object::delete_object(s3.engine(), asked).await?;
+    let mut answer = response::empty(StatusCode::NO_CONTENT);
+    response::set_version_id(answer.headers_mut(), version_id.as_deref());
+    Ok(answer)
+}

@@ -1,0 +1,27 @@
+//! GetObjectTagging: the tags an object was written with.
+
+use crate::engine;
+use crate::engine::ops::get_object::GetObject;
+use crate::s3::S3;
+use crate::s3::error::S3Error;
+use crate::s3::request::Request;
+use crate::s3::response::{self, Response};
+
+pub async fn get_object_tagging(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    let asked = GetObject {
+        bucket: request.bucket(),
+        key: request.key(),
+        version_id: request.version_id()?,
+        ..GetObject::default()
+    };
+    let version = engine::ops::head_object::head_object(s3.engine(), asked).await?.version;
+    let mut document = response::document("Tagging");
+    document.open("TagSet");
+    for (key, value) in &version.metadata.tags {
+        document.open("Tag").text("Key", key).text("Value", value).close();
+    }
+    document.close();
+    let mut answer = response::xml(document);
+    response::set_version_id(answer.headers_mut(), version.version_id.as_deref());
+    Ok(answer)
+}

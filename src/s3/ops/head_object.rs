@@ -1,0 +1,17 @@
+//! HeadObject: GetObject's status and headers, without the bytes.
+
+use super::get_object::{Overrides, head, read, refusal};
+use crate::engine;
+use crate::s3::S3;
+use crate::s3::error::S3Error;
+use crate::s3::request::Request;
+use crate::s3::response::Response;
+
+pub async fn head_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    let asked = read(&request)?;
+    let overrides = Overrides::parse(&request.query)?;
+    match engine::ops::head_object::head_object(s3.engine(), asked).await {
+        Ok(found) => Ok(head(&request, &found, &overrides)),
+        Err(err) => refusal(&request, err),
+    }
+}

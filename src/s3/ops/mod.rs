@@ -1,0 +1,75 @@
+//! The operations: each reads its request, asks the engine, and writes the answer. One file each, by S3's names.
+
+pub mod abort_multipart_upload;
+pub mod complete_multipart_upload;
+pub mod copy_object;
+pub mod cors_preflight;
+pub mod create_bucket;
+pub mod create_multipart_upload;
+pub mod delete_bucket;
+pub mod delete_object;
+pub mod delete_objects;
+pub mod get_bucket_location;
+pub mod get_object;
+pub mod get_object_attributes;
+pub mod get_object_tagging;
+pub mod head_bucket;
+pub mod head_object;
+pub mod list_buckets;
+pub mod list_multipart_uploads;
+pub mod list_object_versions;
+pub mod list_objects;
+pub mod list_objects_v2;
+pub mod list_parts;
+pub mod put_object;
+pub mod unset;
+pub mod upload_part;
+pub mod upload_part_copy;
+
+use crate::s3::error::S3Error;
+use crate::s3::operation::Operation as O;
+use crate::s3::request::Request;
+use crate::s3::response::Response;
+use crate::s3::{S3, not_implemented};
+
+/// Hands the request to its operation. What is not listed is recognised and refused.
+pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    // Each operation's future lives on the heap: together on the stack they would be as large as the largest one.
+    match request.operation {
+        O::AbortMultipartUpload => {
+            Box::pin(abort_multipart_upload::abort_multipart_upload(s3, request)).await
+        }
+        O::CompleteMultipartUpload => {
+            Box::pin(complete_multipart_upload::complete_multipart_upload(s3, request)).await
+        }
+        O::CopyObject => Box::pin(copy_object::copy_object(s3, request)).await,
+        O::CreateBucket => Box::pin(create_bucket::create_bucket(s3, request)).await,
+        O::CreateMultipartUpload => {
+            Box::pin(create_multipart_upload::create_multipart_upload(s3, request)).await
+        }
+        O::DeleteBucket => Box::pin(delete_bucket::delete_bucket(s3, request)).await,
+        O::DeleteObject => Box::pin(delete_object::delete_object(s3, request)).await,
+        O::DeleteObjects => Box::pin(delete_objects::delete_objects(s3, request)).await,
+        O::GetBucketLocation => get_bucket_location::get_bucket_location(s3),
+        O::GetObject => Box::pin(get_object::get_object(s3, request)).await,
+        O::GetObjectAttributes => Box::pin(get_object_attributes::get_object_attributes(s3, request)).await,
+        O::GetObjectTagging => Box::pin(get_object_tagging::get_object_tagging(s3, request)).await,
+        O::HeadBucket => head_bucket::head_bucket(s3, &request),
+        O::HeadObject => Box::pin(head_object::head_object(s3, request)).await,
+        O::ListBuckets => Box::pin(list_buckets::list_buckets(s3, request)).await,
+        O::ListMultipartUploads => {
+            Box::pin(list_multipart_uploads::list_multipart_uploads(s3, request)).await
+        }
+        O::ListObjectVersions => Box::pin(list_object_versions::list_object_versions(s3, request)).await,
+        O::ListObjects => Box::pin(list_objects::list_objects(s3, request)).await,
+        O::ListObjectsV2 => Box::pin(list_objects_v2::list_objects_v2(s3, request)).await,
+        O::ListParts => Box::pin(list_parts::list_parts(s3, request)).await,
+        O::PutObject => Box::pin(put_object::put_object(s3, request)).await,
+        O::UploadPart => Box::pin(upload_part::upload_part(s3, request)).await,
+        O::UploadPartCopy => Box::pin(upload_part_copy::upload_part_copy(s3, request)).await,
+        other => match unset::answer(s3, &request).await {
+            Some(answer) => answer,
+            None => Err(not_implemented(other)),
+        },
+    }
+}

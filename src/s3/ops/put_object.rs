@@ -1,0 +1,37 @@
+//! PutObject: one request, one object. The engine judges its conditions before it asks for the body, and again in the
+//! transaction.
+
+use crate::engine;
+use crate::s3::S3;
+use crate::s3::conditions;
+use crate::s3::error::S3Error;
+use crate::s3::metadata;
+use crate::s3::request::Request;
+use crate::s3::response::{self, ChecksumText, Response};
+use http::StatusCode;
+
+pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
+    metadata::refuse_unsupported(request.headers())?;
+    metadata::refuse_acl(request.headers())?;
+    let metadata = metadata::from_headers(request.headers())?;
+    let conditions = conditions::write(request.headers())?;
+    let body = request.take_body().into_object(&request.parts)?;
+
+    let asked = engine::ops::put_object::PutObject {
+        bucket: request.bucket(),
+        key: request.key(),
+        owner: request.user.id.clone(),
+        metadata,
+        body,
+        conditions,
+    };
+    let version = engine::ops::put_object::put_object(s3.engine(), asked).await?.version;
+    let mut answer = response::empty(StatusCode::OK);
+    let headers = answer.headers_mut();
+    response::set_etag(headers, version.etag);
+    response::set_version_id(headers, version.version_id.as_deref());
+    if let Some(checksum) = version.checksum.as_ref().and_then(|checksum| ChecksumText::new(checksum, None)) {
+        checksum.set(headers);
+    }
+    Ok(answer)
+}

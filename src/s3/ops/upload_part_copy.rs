@@ -1,0 +1,60 @@
+//! UploadPartCopy: a part that is a range of another object.
+
+use super::copy_object::{COPY_SOURCE_VERSION_ID, source};
+use super::get_object::part_number;
+use super::upload_part::{engine_etag, of_upload, upload_id};
+use crate::engine;
+use crate::s3::S3;
+use crate::s3::error::S3Error;
+use crate::s3::metadata;
+use crate::s3::request::Request;
+use crate::s3::response::{self, ChecksumText, Response};
+use crate::wire::range::CopyRange;
+
+pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    let part_number = part_number(request.query.get("partNumber").unwrap_or(""))?;
+    let upload_id = upload_id(&request)?;
+    metadata::refuse_unsupported(request.headers())?;
+    let range = match request.header("x-amz-copy-source-range") {
+        None => None,
+        Some(text) => Some(CopyRange::parse(&text).ok_or_else(|| {
+            S3Error::argument(
+                "x-amz-copy-source-range",
+                &text,
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
+                 zero-based offsets of the first and last bytes to copy",
+            )
+        })?),
+    };
+    let asked = engine::ops::upload_part_copy::UploadPartCopy {
+        bucket: request.bucket(),
+        key: request.key(),
+        upload_id,
+        part_number,
+        source: source(s3, &request).await?,
+        range: range.map(|range| (range.first, range.last)),
+    };
+    let source_version = asked.source.version_id.clone();
+    let part = match engine::ops::upload_part_copy::upload_part_copy(s3.engine(), asked).await {
+        Ok(part) => part,
+        // A range that begins past the end is a different mistake from one that ends there.
+        Err(engine::Error::InvalidCopyRange { len }) if range.is_some_and(|range| range.first >= len) => {
+            return Err(S3Error::invalid_request(
+                "The specified copy range is invalid for the source object size",
+            ));
+        }
+        Err(err) => return Err(of_upload(&request)(err)),
+    };
+
+    let mut document = response::document("CopyPartResult");
+    document.etag("ETag", &engine_etag(part.md5).to_string());
+    document.time("LastModified", part.modified_ms.div_euclid(1000));
+    if let Some(checksum) = part.checksum.as_ref().and_then(|checksum| ChecksumText::new(checksum, None)) {
+        checksum.write(&mut document);
+    }
+    let mut answer = response::xml(document);
+    if let Some(id) = source_version {
+        response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,112 @@
+//! A request on its way to an operation: routed, its sender known, its bucket looked up.
+
+use crate::base::body::Peer;
+use crate::s3::auth::User;
+use crate::s3::body::Incoming;
+use crate::s3::error::S3Error;
+use crate::s3::operation::Operation;
+use crate::s3::query::Query;
+use crate::s3::response::RequestId;
+use crate::s3::router::Target;
+use http::HeaderMap;
+use http::header::{AsHeaderName, HOST};
+use http::request::Parts;
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What an operation is given.
+pub struct Request {
+    pub id: RequestId,
+    pub operation: Operation,
+    pub parts: Parts,
+    pub query: Query,
+    pub target: Arc<Target>,
+    pub user: Arc<User>,
+    /// Unix milliseconds, read once when the request came in.
+    pub now_ms: i64,
+    /// Behind a lock that nobody ever takes, because a body cannot be shared between threads and a request is.
+    body: Mutex<Option<Incoming>>,
+}
+
+impl Request {
+    #[allow(clippy::too_many_arguments, reason = "one place builds it, from exactly these")]
+    pub fn new(
+        id: RequestId,
+        operation: Operation,
+        parts: Parts,
+        query: Query,
+        target: Arc<Target>,
+        user: Arc<User>,
+        now_ms: i64,
+        body: Incoming,
+    ) -> Request {
+        Request { id, operation, parts, query, target, user, now_ms, body: Mutex::new(Some(body)) }
+    }
+
+    /// The body, which only one may have.
+    ///
+    /// # Panics
+    /// The second time.
+    pub fn take_body(&mut self) -> Incoming {
+        let body = self.body.get_mut().unwrap_or_else(PoisonError::into_inner);
+        body.take().expect("an operation reads its body once")
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The bucket that the request names; empty at the service level.
+    pub fn bucket(&self) -> String {
+        self.target.bucket.clone().unwrap_or_default()
+    }
+
+    /// The key that the request names; empty above the object level.
+    pub fn key(&self) -> String {
+        self.target.key.clone().unwrap_or_default()
+    }
+
+    /// A header's value as text; several are joined with commas.
+    pub fn header(&self, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
+        header(&self.parts.headers, name)
+    }
+
+    /// The URL of the bucket or object that the request names, as the client reaches it.
+    pub fn url(&self) -> String {
+        let tls = self.parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
+        let scheme = if tls { "https" } else { "http" };
+        let host = self
+            .header(HOST)
+            .map(Cow::into_owned)
+            .or_else(|| self.parts.uri.authority().map(|authority| authority.as_str().to_owned()));
+        let path = crate::wire::sigv4::canonical_uri(self.parts.uri.path());
+        format!("{scheme}://{}{path}", host.unwrap_or_default())
+    }
+
+    /// The version that the request names. Ids are opaque, but not every text can be one.
+    pub fn version_id(&self) -> Result<Option<String>, S3Error> {
+        match self.query.get("versionId") {
+            None => Ok(None),
+            Some(id) if is_version_id(id) => Ok(Some(id.to_owned())),
+            Some(id) => Err(S3Error::argument("versionId", id, "Invalid version id specified")),
+        }
+    }
+}
+
+/// Whether a text can be a version id: letters, digits and a few others, at most 1,024 bytes.
+pub fn is_version_id(text: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    (1..=1024).contains(&text.len()) && text.bytes().all(is_allowed)
+}
+
+/// A header's value as text; several are joined with commas. Bytes that are not UTF-8 are replaced.
+pub fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Cow<'_, str>> {
+    let mut values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let mut joined = values.next()?;
+    for value in values {
+        let joined = joined.to_mut();
+        joined.push(',');
+        joined.push_str(&value);
+    }
+    Some(joined)
+}

@@ -135,9 +135,9 @@ pub enum Owned {
 impl Owned {
     fn encode(&self) -> Vec<u8> {
         match self {
-            Owned::Blob(id) => [&[b'b'], &id.0[..]].concat(),
-            Owned::Content(id) => [&[b'c'], &id.0[..]].concat(),
-            Owned::Bucket(id) => [&[b'd'], &id.0[..]].concat(),
+            Owned::Blob(id) => [&b"b"[..], &id.0].concat(),
+            Owned::Content(id) => [&b"c"[..], &id.0].concat(),
+            Owned::Bucket(id) => [&b"d"[..], &id.0].concat(),
         }
     }
 

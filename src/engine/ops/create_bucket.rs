@@ -34,3 +34,26 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
         })
         .await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ops::delete_bucket::delete_bucket;
+    use crate::engine::ops::head_bucket::head_bucket;
+    use crate::engine::testing::{BUCKET, Fixture, OWNER};
+
+    #[tokio::test]
+    async fn a_name_has_one_owner_until_it_is_given_back() {
+        let fixture = Fixture::new().await;
+        let request = CreateBucket { name: BUCKET.into(), owner: "other".into() };
+        let err = create_bucket(&fixture.engine, request.clone()).await.unwrap_err();
+        assert!(matches!(err, Error::BucketAlreadyExists { owner } if owner == OWNER));
+        let first = head_bucket(&fixture.engine, BUCKET).await.unwrap();
+        delete_bucket(&fixture.engine, BUCKET).await.unwrap();
+        assert!(matches!(head_bucket(&fixture.engine, BUCKET).await, Err(Error::NoSuchBucket)));
+        create_bucket(&fixture.engine, request).await.unwrap();
+        let second = head_bucket(&fixture.engine, BUCKET).await.unwrap();
+        assert_eq!(second.owner, "other");
+        assert_ne!(first.id, second.id, "another bucket of the same name");
+    }
+}

@@ -53,3 +53,42 @@ fn delete_documents(tx: &mut dyn Write, bucket: BucketId) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{BUCKET, Fixture};
+
+    #[tokio::test]
+    async fn only_an_empty_bucket_goes_and_takes_its_documents_along() {
+        let fixture = Fixture::new().await;
+        fixture
+            .write(|tx| {
+                let bucket = objects::bucket(tx, BUCKET)?.id;
+                tx.put(Table::BucketDocuments, &[&keys::bucket_start(bucket)[..], b"cors"].concat(), vec![1]);
+                tx.put(Table::BucketDocuments, &[&[0xff; 8][..], b"cors"].concat(), vec![1]);
+                Ok(())
+            })
+            .await;
+        fixture.put_empty("key").await;
+        assert!(matches!(delete_bucket(&fixture.engine, BUCKET).await, Err(Error::BucketNotEmpty)));
+        assert_eq!(fixture.keys(Table::BucketDocuments).await.len(), 2);
+        fixture.delete("key").await;
+        delete_bucket(&fixture.engine, BUCKET).await.unwrap();
+        assert_eq!(fixture.keys(Table::BucketDocuments).await.len(), 1, "the other bucket's");
+        assert!(matches!(delete_bucket(&fixture.engine, BUCKET).await, Err(Error::NoSuchBucket)));
+    }
+
+    #[tokio::test]
+    async fn a_bucket_with_an_old_version_is_not_empty() {
+        let fixture = Fixture::new().await;
+        fixture
+            .write(|tx| {
+                let bucket = objects::bucket(tx, BUCKET)?.id;
+                tx.put(Table::Versions, &keys::version(bucket, "key", 1), vec![1]);
+                Ok(())
+            })
+            .await;
+        assert!(matches!(delete_bucket(&fixture.engine, BUCKET).await, Err(Error::BucketNotEmpty)));
+    }
+}

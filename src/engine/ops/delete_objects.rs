@@ -43,3 +43,60 @@ fn settle(
         Err(err) => Err(err),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::conditions::{Tags, WriteConditions};
+    use crate::engine::testing::{BUCKET, Fixture, START_MS};
+    use crate::meta::Table;
+
+    fn object(key: &str) -> ObjectToDelete {
+        ObjectToDelete { key: key.into(), ..ObjectToDelete::default() }
+    }
+
+    #[tokio::test]
+    async fn each_object_is_judged_on_its_own() {
+        let fixture = Fixture::new().await;
+        for key in ["a", "b", "c", "d", "e", "f"] {
+            fixture.put_inline(key, b"bytes").await;
+        }
+        let tags = |tags: Tags| WriteConditions { if_match: Some(tags), ..WriteConditions::default() };
+        let other = Tags::Listed(vec!["other".into()]);
+        // What to delete, whether that is allowed, and whether there was something.
+        let table = [
+            (object("a"), Ok(true)),
+            (object("a"), Ok(false)),
+            (object("never"), Ok(false)),
+            (ObjectToDelete { version_id: Some("null".into()), ..object("b") }, Ok(true)),
+            (ObjectToDelete { version_id: Some("1234".into()), ..object("c") }, Ok(false)),
+            (ObjectToDelete { conditions: tags(other), ..object("c") }, Err("If-Match")),
+            (ObjectToDelete { conditions: tags(Tags::Any), ..object("never") }, Err("")),
+            (ObjectToDelete { if_size: Some(6), ..object("d") }, Err("x-amz-if-match-size")),
+            (ObjectToDelete { if_size: Some(5), ..object("d") }, Ok(true)),
+            (ObjectToDelete { if_size: Some(5), ..object("d") }, Ok(false)),
+            (
+                ObjectToDelete { if_modified: Some(START_MS / 1000 - 1), ..object("e") },
+                Err("x-amz-if-match-last-modified-time"),
+            ),
+            (ObjectToDelete { if_modified: Some(START_MS / 1000), ..object("e") }, Ok(true)),
+            (ObjectToDelete { conditions: tags(Tags::Any), ..object("f") }, Ok(true)),
+        ];
+        let (objects, expected): (Vec<_>, Vec<_>) = table.into_iter().unzip();
+        let request = DeleteObjects { bucket: BUCKET.into(), objects };
+        let results = delete_objects(&fixture.engine, request).await.unwrap();
+        let found: Vec<_> = results
+            .into_iter()
+            .map(|result| match result {
+                Ok(deleted) => Ok(deleted.existed),
+                Err(Error::PreconditionFailed { condition }) => Err(condition),
+                Err(Error::NoSuchKey) => Err(""),
+                Err(err) => panic!("{err}"),
+            })
+            .collect();
+        assert_eq!(found, expected);
+        assert_eq!(fixture.keys(Table::Objects).await.len(), 1);
+        assert_eq!(fixture.get("c").await.unwrap(), b"bytes");
+        assert_eq!(fixture.keys(Table::Inline).await.len(), 1);
+    }
+}

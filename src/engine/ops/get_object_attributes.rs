@@ -63,3 +63,46 @@ fn add_parts(
     found.truncated = usize::from(after) + found.parts.len() < usize::from(index.parts) && max > 0;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::{BUCKET, Fixture, pattern};
+
+    #[tokio::test]
+    async fn pages_of_parts_go_by_position() {
+        let fixture = Fixture::new().await;
+        let parts: Vec<_> = (1..=150).map(|number| (number * 5, pattern(u64::from(number), 10))).collect();
+        fixture.put_multipart("key", &parts).await;
+        let ask = async |key: &str, parts: Option<(u16, usize)>| {
+            let request =
+                GetObjectAttributes { bucket: BUCKET.into(), key: key.into(), version_id: None, parts };
+            get_object_attributes(&fixture.engine, request).await.unwrap()
+        };
+        for (after, max, expected, truncated) in [
+            (0, 1000, 1..=150, false),
+            (0, 149, 1..=149, true),
+            (0, 150, 1..=150, false),
+            (63, 3, 64..=66, true),
+            (64, 2, 65..=66, true),
+            (100, 1000, 101..=150, false),
+            (149, 1, 150..=150, false),
+        ] {
+            let found = ask("key", Some((after, max))).await;
+            assert_eq!(found.parts_count, Some(150));
+            let positions: Vec<u16> = found.parts.iter().map(|(position, _)| *position).collect();
+            assert_eq!(positions, expected.clone().collect::<Vec<_>>(), "{max} after {after}");
+            assert_eq!(found.truncated, truncated, "{max} after {after}");
+            for (position, part) in found.parts {
+                assert_eq!(part.md5, dovetail_digest::md5(&parts[usize::from(position) - 1].1));
+            }
+        }
+        for after in [150, 151, u16::MAX] {
+            let found = ask("key", Some((after, 10))).await;
+            assert_eq!((found.parts, found.truncated), (vec![], false));
+        }
+        fixture.put_inline("small", b"bytes").await;
+        let found = ask("small", Some((0, 10))).await;
+        assert_eq!((found.parts_count, found.parts, found.truncated), (None, vec![], false));
+    }
+}

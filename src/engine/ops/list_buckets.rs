@@ -58,3 +58,36 @@ fn start(request: &ListBuckets) -> String {
         _ => request.prefix.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
+    use crate::engine::testing::{BUCKET, Fixture, OWNER};
+
+    #[tokio::test]
+    async fn pages_show_the_owners_buckets_in_order() {
+        let fixture = Fixture::new().await;
+        for (name, owner) in
+            [("aaa", OWNER), ("bua", "other"), ("bub", OWNER), ("zzz", OWNER), ("zzzz", "other")]
+        {
+            let bucket = CreateBucket { name: name.into(), owner: owner.into() };
+            create_bucket(&fixture.engine, bucket).await.unwrap();
+        }
+        let list = async |prefix: &str, after: Option<&str>, max| {
+            let (owner, prefix, after) = (OWNER.to_string(), prefix.to_string(), after.map(str::to_string));
+            let page =
+                list_buckets(&fixture.engine, ListBuckets { owner, prefix, after, max }).await.unwrap();
+            let names: Vec<_> = page.buckets.into_iter().map(|(name, _)| name).collect();
+            (names.join(" "), page.next.unwrap_or_default())
+        };
+        let page = |names: &str, next: &str| (names.to_string(), next.to_string());
+        assert_eq!(list("", None, 10).await, page("aaa bub bucket zzz", ""));
+        assert_eq!(list("", None, 2).await, page("aaa bub", "bub"));
+        assert_eq!(list("", Some("bub"), 2).await, page("bucket zzz", ""), "what is not shown makes no page");
+        assert_eq!(list("bu", None, 1).await, page("bub", "bub"));
+        assert_eq!(list("bu", Some("bub"), 1).await, page(BUCKET, ""));
+        assert_eq!(list("bu", Some("a"), 5).await, page("bub bucket", ""));
+        assert_eq!(list("bu", Some("c"), 5).await, page("", ""));
+    }
+}

@@ -161,6 +161,7 @@ async fn pass(engine: &Engine, from: &[u8]) -> Result<Pass, Error> {
         from = [&last.key[..], &[0]].concat();
         collect(engine, entries).await?.into_iter().for_each(|outcome| pass.add(outcome));
     }
+    metrics::GARBAGE_QUEUED.set((pass.collected.in_use + pass.collected.failed) as f64, &[]);
     if let Some(err) = &pass.first_failure {
         let failed = pass.collected.failed;
         tracing::warn!(failed, error = %err, "some of what was deleted cannot be collected, trying again");

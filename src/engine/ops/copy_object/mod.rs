@@ -68,7 +68,7 @@ pub async fn copy_object(engine: &Engine, request: CopyObject) -> Result<Copied,
             Outcome::Copied(version) => {
                 fail_point::reach("engine::copy_object::after_commit");
                 engine.wake_collector();
-                return Ok(Copied { version });
+                return Ok(Copied { version: *version });
             }
             // The source has no such checksum, or was replaced while it was computed.
             Outcome::Lacks(algorithm) => {
@@ -79,7 +79,7 @@ pub async fn copy_object(engine: &Engine, request: CopyObject) -> Result<Copied,
 }
 
 enum Outcome {
-    Copied(VersionRecord),
+    Copied(Box<VersionRecord>),
     /// Nothing was written: this checksum has to be computed first.
     Lacks(Algorithm),
 }
@@ -129,7 +129,7 @@ fn copy(
     // Shared before the destination gives up what it had, which may be the very same content.
     references::share_body(tx, &version.body)?;
     objects::put_current(tx, bucket, &request.key, &version, &request.conditions)?;
-    Ok(Outcome::Copied(version))
+    Ok(Outcome::Copied(Box::new(version)))
 }
 
 /// The algorithm of a full-object checksum that the copy is to have and the source has not.

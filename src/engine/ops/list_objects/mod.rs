@@ -43,6 +43,7 @@ pub struct ObjectPage {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "most entries are objects")]
 pub enum ListEntry {
     Object {
         key: String,

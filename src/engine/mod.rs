@@ -116,6 +116,11 @@ impl Engine {
         self.collector.notify_one();
     }
 
+    /// The memory that request bodies share.
+    pub fn body_memory(&self) -> &BufferPool {
+        &self.buffers
+    }
+
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

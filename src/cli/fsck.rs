@@ -1,0 +1,88 @@
+//! `dovetail fsck`: checks that metadata and blobs agree, while no gateway runs on them.
+
+use serde_json::json;
+use std::io::Write;
+
+use super::config::{self, Flags};
+use super::data_dir::DataDir;
+use super::failure::Failure;
+use super::serve;
+use super::stores::{self, Stores};
+use crate::base::tasks::Tasks;
+use crate::engine::fsck::{FsckOptions, FsckReport};
+use crate::telemetry::log;
+
+/// Checks everything and prints what was found. Fails when something is wrong and was not repaired.
+pub fn fsck(flags: Flags, deep: bool, repair: bool, json: bool) -> Result<(), Failure> {
+    let variables = config::variables();
+    let settings = config::load(flags, variables.iter().cloned())?;
+    let level = config::log_level(variables.iter().cloned())?;
+    log::init(settings.log_format, &level).map_err(Failure::Configuration)?;
+    let report = serve::runtime()?.block_on(async {
+        let tasks = Tasks::new();
+        stores::check_blobs(&settings, &tasks)?;
+        let data_dir = DataDir::open_existing(&settings.data_dir).map_err(|err| Failure::running(&err))?;
+        let stores = Stores::open(&settings, data_dir, &tasks).await?;
+        let checked = crate::engine::fsck::fsck(&stores.engine, FsckOptions { deep, repair }).await;
+        tasks.stop();
+        tasks.wait().await;
+        checked.map_err(|err| Failure::running(&err))
+    })?;
+    let text = if json { as_json(&report) } else { as_text(&report) };
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|err| Failure::running(&err))?;
+    if report.is_clean() { Ok(()) } else { Err(Failure::Said) }
+}
+
+/// A line a finding, then the sums.
+fn as_text(report: &FsckReport) -> String {
+    let mut lines: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    let unlisted = report.found - report.findings.len() as u64;
+    if unlisted > 0 {
+        lines.push(format!("and {unlisted} more"));
+    }
+    lines.push(format!(
+        "checked {} buckets, {} objects ({} bytes), {} uploads, {} parts, {} blobs ({} bytes); {} bytes verified, {} entries queued",
+        report.buckets,
+        report.objects,
+        report.objects_len,
+        report.uploads,
+        report.parts,
+        report.blobs,
+        report.blobs_len,
+        report.verified_len,
+        report.queued,
+    ));
+    lines.push(match (report.found, report.repaired) {
+        (0, _) => "everything is as it should be".to_string(),
+        (found, repaired) => format!("{found} found, {repaired} repaired"),
+    });
+    lines.join("\n") + "\n"
+}
+
+/// One object a finding, then one with the sums.
+fn as_json(report: &FsckReport) -> String {
+    let findings = report.findings.iter().map(|finding| {
+        json!({
+            "problem": format!("{:?}", finding.problem),
+            "meaning": finding.problem.describe(),
+            "subject": finding.subject,
+            "repaired": finding.repaired,
+        })
+    });
+    let sums = json!({
+        "clean": report.is_clean(),
+        "found": report.found,
+        "repaired": report.repaired,
+        "buckets": report.buckets,
+        "objects": report.objects,
+        "objects_bytes": report.objects_len,
+        "uploads": report.uploads,
+        "parts": report.parts,
+        "blobs": report.blobs,
+        "blobs_bytes": report.blobs_len,
+        "verified_bytes": report.verified_len,
+        "queued": report.queued,
+    });
+    findings.chain([sums]).map(|line| format!("{line}\n")).collect()
+}

@@ -1,0 +1,63 @@
+//! Opens what a data directory holds: the metadata, the blobs, and the engine over both.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::config::Settings;
+use super::data_dir::DataDir;
+use super::failure::Failure;
+use crate::base::clock::Clock;
+use crate::base::tasks::Tasks;
+use crate::blob;
+use crate::blob::open::{OpenError, open_url};
+use crate::engine::Engine;
+use crate::meta::Meta;
+use crate::meta::rocksdb::RocksDb;
+
+/// A data directory in use, and what works on it. Fields are dropped in their order: the directory is given back when
+/// everything on it is closed.
+pub struct Stores {
+    pub engine: Engine,
+    pub meta: Meta,
+    pub blobs: Arc<dyn blob::Store>,
+    _data_dir: DataDir,
+}
+
+impl Stores {
+    /// Opens everything, and clears what an earlier process left unfinished. `tasks` are the engine's.
+    pub async fn open(settings: &Settings, data_dir: DataDir, tasks: &Tasks) -> Result<Stores, Failure> {
+        let blobs = open_blobs(settings, data_dir.path(), tasks)?;
+        let dir = data_dir.meta();
+        let metadata = settings.metadata.clone();
+        let opened = tasks.spawn_blocking(move || RocksDb::open(&dir, metadata)).await;
+        let store =
+            opened.expect("opening the store does not panic").map_err(|err| Failure::running(&err))?;
+        let meta = Meta::new(store);
+        blobs.sweep_unfinished().await.map_err(|err| Failure::running(&err))?;
+        let engine = Engine::new(
+            meta.clone(),
+            Arc::clone(&blobs),
+            Clock::system(),
+            tasks.clone(),
+            settings.engine.clone(),
+        );
+        Ok(Stores { engine, meta, blobs, _data_dir: data_dir })
+    }
+}
+
+/// Checks the options of a backend that is somewhere else, before anything here is touched.
+pub fn check_blobs(settings: &Settings, tasks: &Tasks) -> Result<(), Failure> {
+    match &settings.blobs_url {
+        Some(url) if !url.starts_with("file:") => open_blobs(settings, &settings.data_dir, tasks).map(drop),
+        _ => Ok(()),
+    }
+}
+
+fn open_blobs(settings: &Settings, data_dir: &Path, tasks: &Tasks) -> Result<Arc<dyn blob::Store>, Failure> {
+    let url = settings.blobs_url.as_deref();
+    let opened = open_url(url, &settings.blob_options.0, data_dir, &blob::open::Settings::default(), tasks);
+    opened.map_err(|error| match error {
+        OpenError::Store(error) => Failure::running(&error),
+        error => Failure::Configuration(error.to_string()),
+    })
+}

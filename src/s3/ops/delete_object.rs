@@ -1,6 +1,7 @@
 //! DeleteObject: 204, whether the object was there or not.
 
 use crate::engine;
+use crate::engine::conditions::WriteConditions;
 use crate::engine::ops::delete_object::DeleteObject;
 use crate::s3::S3;
 use crate::s3::conditions;
@@ -18,8 +19,9 @@ pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Erro
         ));
     }
     let version_id = request.version_id()?;
-    let conditions = conditions::write(request.headers())?;
-    if version_id.is_some() && conditions.if_match.is_some() {
+    // If-None-Match means nothing here.
+    let if_match = conditions::tags(request.headers(), "if-match");
+    if version_id.is_some() && if_match.is_some() {
         return Err(S3Error::not_implemented("If-Match"));
     }
     let if_size = match request.header("x-amz-if-match-size") {
@@ -32,7 +34,7 @@ pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Erro
         bucket: request.bucket(),
         key: request.key(),
         version_id: version_id.clone(),
-        conditions,
+        conditions: WriteConditions { if_match, if_none_match: None },
         if_size,
         if_modified: conditions::date(request.headers(), "x-amz-if-match-last-modified-time"),
     };

@@ -11,15 +11,17 @@ use crate::s3::request::Request;
 use crate::s3::response::{self, ChecksumText, Response};
 use crate::wire::range::CopyRange;
 
+const SOURCE_RANGE: &str = "x-amz-copy-source-range";
+
 pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let part_number = part_number(request.query.get("partNumber").unwrap_or(""))?;
     let upload_id = upload_id(&request)?;
     metadata::refuse_unsupported(request.headers())?;
-    let range = match request.header("x-amz-copy-source-range") {
+    let range = match request.header(SOURCE_RANGE) {
         None => None,
         Some(text) => Some(CopyRange::parse(&text).ok_or_else(|| {
             S3Error::argument(
-                "x-amz-copy-source-range",
+                SOURCE_RANGE,
                 &text,
                 "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
                  zero-based offsets of the first and last bytes to copy",
@@ -37,12 +39,7 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
     let source_version = asked.source.version_id.clone();
     let part = match engine::ops::upload_part_copy::upload_part_copy(s3.engine(), asked).await {
         Ok(part) => part,
-        // A range that begins past the end is a different mistake from one that ends there.
-        Err(engine::Error::InvalidCopyRange { len }) if range.is_some_and(|range| range.first >= len) => {
-            return Err(S3Error::invalid_request(
-                "The specified copy range is invalid for the source object size",
-            ));
-        }
+        Err(engine::Error::InvalidCopyRange { len }) => return Err(outside(&request, range, len)),
         Err(err) => return Err(of_upload(&request)(err)),
     };
 
@@ -57,4 +54,14 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
         response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
     }
     Ok(answer)
+}
+
+/// A range that begins past the end is another mistake than one that ends there.
+fn outside(request: &Request, range: Option<CopyRange>, source_len: u64) -> S3Error {
+    if range.is_some_and(|range| range.first >= source_len) {
+        return S3Error::invalid_request("The specified copy range is invalid for the source object size");
+    }
+    let text = request.header(SOURCE_RANGE).unwrap_or_default();
+    let message = format!("Range specified is not valid for source object of size: {source_len}");
+    S3Error::argument(SOURCE_RANGE, &text, message)
 }

@@ -184,7 +184,6 @@ async fn kinds_of_payload_that_are_none_are_refused() {
     }
 }
 
-/// A body that notices when somebody asks for it.
 #[tokio::test]
 async fn a_request_that_cannot_succeed_leaves_its_body_alone() {
     let client = Client::with_bucket().await;

@@ -2,6 +2,8 @@
 
 mod bodies;
 mod buckets;
+mod faults;
+mod hostility;
 mod listings;
 mod multipart;
 mod objects;
@@ -47,9 +49,12 @@ fn signer(name: &str) -> Signer {
 
 impl Client {
     fn new() -> Client {
+        Client::over(Arc::new(crate::blob::memory::Memory::new()))
+    }
+
+    fn over(blobs: Arc<dyn crate::blob::Store>) -> Client {
         let clock = Clock::manual(NOW_MS);
         let meta = Meta::new(crate::meta::memory::Memory::new());
-        let blobs = Arc::new(crate::blob::memory::Memory::new());
         let engine = Engine::new(meta, blobs, clock.clone(), Tasks::new(), engine::Settings::default());
         let settings = Settings {
             region: "us-east-1".to_owned(),

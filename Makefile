@@ -28,4 +28,4 @@ bench: setup ## What the gateway costs, next to a bare HTTP server
 	cargo bench --locked --bench gateway
 
 compat: build ## Run other people's S3 clients against the gateway
-	DOVETAIL_BIN=$(abspath $(TARGET_DIR))/release/dovetail compat/run
+	GATEWAY=$(abspath $(TARGET_DIR))/release/dovetail compat/run

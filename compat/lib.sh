@@ -2,7 +2,7 @@
 # Sourced, not run.
 
 set -u
-: "${DOVETAIL_BIN:?set DOVETAIL_BIN to the gateway to test}"
+: "${GATEWAY:?set GATEWAY to the gateway to test}"
 COMPAT_MIB=${COMPAT_MIB:-256}
 work=$(mktemp -d)
 gateway_pid=
@@ -19,7 +19,7 @@ export ENDPOINT=$endpoint
 # Starts the gateway on the same port and data as before, and waits until it is ready.
 gateway_start() {
   DOVETAIL_ACCESS_KEY_ID=$AWS_ACCESS_KEY_ID DOVETAIL_SECRET_ACCESS_KEY=$AWS_SECRET_ACCESS_KEY \
-    "$DOVETAIL_BIN" serve --listen "127.0.0.1:$gateway_port" --data-dir "$work/data" >>"$work/gateway.log" 2>&1 &
+    "$GATEWAY" serve --listen "127.0.0.1:$gateway_port" --data-dir "$work/data" >>"$work/gateway.log" 2>&1 &
   gateway_pid=$!
   local tries=0
   until curl --silent --fail --output /dev/null "$endpoint/_/ready"; do

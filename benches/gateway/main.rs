@@ -3,7 +3,7 @@
 //! Ratios are what counts: the machine is the same for both sides, and CPU seconds are the server's own (user and
 //! system time of its process, from /proc). The rows and their goals are those of docs/benchmarks.md.
 //!
-//! `DOVETAIL_BIN` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
+//! `GATEWAY` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
 //! (default 1,000,000); `BENCH_ONLY` a comma-separated list of sections: upload, complete, small, download, memory,
 //! list.
 

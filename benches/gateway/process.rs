@@ -28,7 +28,7 @@ impl Server {
     /// The gateway, on local disk.
     pub fn gateway() -> Server {
         Server::start(|address, folder| {
-            let bin = std::env::var("DOVETAIL_BIN").unwrap_or_else(|_| "target/release/dovetail".to_string());
+            let bin = std::env::var("GATEWAY").unwrap_or_else(|_| "target/release/dovetail".to_string());
             let mut command = Command::new(bin);
             command.args(["serve", "--listen", address, "--data-dir"]).arg(folder.join("data"));
             command

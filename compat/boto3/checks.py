@@ -12,6 +12,7 @@ import traceback
 import urllib.request
 
 import boto3
+import botocore.config
 import botocore.exceptions
 from boto3.s3.transfer import TransferConfig
 
@@ -32,7 +33,7 @@ def restart_gateway():
         DOVETAIL_ACCESS_KEY_ID=os.environ["AWS_ACCESS_KEY_ID"],
         DOVETAIL_SECRET_ACCESS_KEY=os.environ["AWS_SECRET_ACCESS_KEY"],
     )
-    command = [os.environ["DOVETAIL_BIN"], "serve", "--listen", "127.0.0.1:" + os.environ["GATEWAY_PORT"]]
+    command = [os.environ["GATEWAY"], "serve", "--listen", "127.0.0.1:" + os.environ["GATEWAY_PORT"]]
     command += ["--data-dir", os.environ["DATA_DIR"]]
     deadline = time.time() + 30
     while True:
@@ -221,9 +222,11 @@ def copies_share_and_outlive_their_source():
 
 
 def presigned_urls_work():
-    url = s3.generate_presigned_url("put_object", Params={"Bucket": "compat", "Key": "signed"}, ExpiresIn=60)
+    # Without this boto3 still presigns with Signature Version 2.
+    signer = boto3.client("s3", endpoint_url=ENDPOINT, config=botocore.config.Config(signature_version="s3v4"))
+    url = signer.generate_presigned_url("put_object", Params={"Bucket": "compat", "Key": "signed"}, ExpiresIn=60)
     urllib.request.urlopen(urllib.request.Request(url, data=b"from a url", method="PUT"))
-    url = s3.generate_presigned_url("get_object", Params={"Bucket": "compat", "Key": "signed"}, ExpiresIn=60)
+    url = signer.generate_presigned_url("get_object", Params={"Bucket": "compat", "Key": "signed"}, ExpiresIn=60)
     assert urllib.request.urlopen(url).read() == b"from a url"
 
 
@@ -234,6 +237,8 @@ def attributes_are_told():
 
 def a_bucket_with_objects_stays():
     assert error_code(s3.delete_bucket, Bucket="compat") == "BucketNotEmpty"
+    # boto3 writes a control character into the XML of DeleteObjects as it is, which S3 refuses.
+    s3.delete_object(Bucket="compat", Key="odd/ctl\x01key")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket="compat"):
         s3.delete_objects(Bucket="compat", Delete={"Objects": [{"Key": item["Key"]} for item in page["Contents"]], "Quiet": True})
     s3.delete_bucket(Bucket="compat")

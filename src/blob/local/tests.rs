@@ -1,3 +1,5 @@
+//! Local blobs: what only files promise, and what happens around their edges.
+
 use super::*;
 use crate::base::buffers::BufferPool;
 use crate::blob::conformance::{get, pattern, put};

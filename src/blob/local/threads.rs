@@ -1,7 +1,8 @@
 //! Threads that may block on a file, so that no async thread ever does.
 //!
 //! They are our own rather than the runtime's blocking pool: their number bounds the calls the disk sees at once,
-//! reading never waits behind syncing, and a writer that is dropped outside the runtime can still clean up.
+//! reading never waits behind syncing, and a writer that is dropped outside the runtime can still clean up. Writing
+//! blobs of 64 MiB costs the same either way (0.2 to 0.4 CPU seconds a GB); those of 1 MiB a third less this way.
 
 use crate::blob::{Error, ErrorKind};
 use std::collections::VecDeque;

@@ -31,9 +31,15 @@ pub struct Fixture {
 
 impl Fixture {
     pub async fn new() -> Fixture {
-        let blobs = Faulty::new(Arc::new(blob::memory::Memory::new()));
+        let meta = Meta::new(crate::meta::memory::Memory::new());
+        Fixture::over(meta, Arc::new(blob::memory::Memory::new())).await
+    }
+
+    /// An engine over other stores.
+    pub async fn over(meta: Meta, blobs: Arc<dyn blob::Store>) -> Fixture {
+        let blobs = Faulty::new(blobs);
         let engine = Engine::new(
-            Meta::new(crate::meta::memory::Memory::new()),
+            meta,
             Arc::new(blobs.clone()),
             Clock::manual(START_MS),
             Tasks::new(),

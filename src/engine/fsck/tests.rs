@@ -9,9 +9,14 @@ use crate::meta::{Read, Write};
 
 const DEEP: FsckOptions = FsckOptions { deep: true, repair: false };
 
-/// An object of each kind, a copy, an upload, and something that waits for the collector.
 async fn fixture() -> Fixture {
     let fixture = Fixture::new().await;
+    fill(&fixture).await;
+    fixture
+}
+
+/// An object of each kind, a copy, an upload, and something that waits for the collector.
+async fn fill(fixture: &Fixture) {
     fixture.put_empty("empty").await;
     fixture.put_inline("inline", b"small").await;
     fixture.put_single("single", &pattern(1, 300_000)).await;
@@ -37,7 +42,6 @@ async fn fixture() -> Fixture {
             Ok(())
         })
         .await;
-    fixture
 }
 
 fn part(read: &dyn Read, content: ContentId, number: u16) -> PartRecord {
@@ -72,6 +76,28 @@ async fn a_whole_store_is_clean_before_and_after_collection() {
     collector::run_once(&fixture.engine).await.unwrap();
     let report = fsck(&fixture.engine, DEEP).await.unwrap();
     assert_eq!((report.findings, report.queued, report.blobs), (vec![], 0, 132));
+}
+
+#[tokio::test]
+async fn stores_on_disk_are_clean_as_well() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = |name: &str| {
+        let folder = directory.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        folder
+    };
+    let meta = crate::meta::rocksdb::RocksDb::open(&folder("meta"), Default::default()).unwrap();
+    let blobs =
+        crate::blob::local::Local::open(&folder("blobs"), &folder("tmp"), Default::default()).unwrap();
+    let fixture = Fixture::over(Meta::new(meta), std::sync::Arc::new(blobs)).await;
+    fill(&fixture).await;
+    collector::run_once(&fixture.engine).await.unwrap();
+    fixture.delete("multipart").await;
+    collector::run_once(&fixture.engine).await.unwrap();
+    let report = fsck(&fixture.engine, DEEP).await.unwrap();
+    assert_eq!((report.findings, report.queued, report.blobs), (vec![], 0, 2));
+    assert_eq!(fixture.get("single").await.unwrap(), pattern(1, 300_000));
+    assert_eq!(fixture.get("copy").await.unwrap(), pattern(2, 1000));
 }
 
 type Damage = fn(&mut dyn Write);

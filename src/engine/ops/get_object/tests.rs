@@ -252,3 +252,43 @@ async fn a_range_in_the_middle_of_ten_thousand_parts_reads_few_records() {
     let opened = fixture.open("key", from_to(80_003, 80_012)).await.unwrap();
     assert_eq!(read_all(opened).await.unwrap(), bytes[3..13]);
 }
+
+/// Invariant 4, with all that can happen at once: every read is of one version, whole.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn reads_overwrites_and_collection_get_along() {
+    let fixture = Arc::new(Fixture::new().await);
+    fixture.put_single("key", &pattern(0, 1000)).await;
+    let tasks = &fixture.engine.tasks;
+    let is_done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        let (fixture, is_done) = (Arc::clone(&fixture), Arc::clone(&is_done));
+        running.push(tasks.spawn(async move {
+            while !is_done.load(std::sync::atomic::Ordering::SeqCst) {
+                let opened = fixture.open("key", PartOrRange::Whole).await.unwrap();
+                let md5 = opened.version.etag.md5;
+                assert_eq!(dovetail_digest::md5(&read_all(opened).await.unwrap()), md5);
+                tokio::task::yield_now().await;
+            }
+        }));
+    }
+    {
+        let (fixture, is_done) = (Arc::clone(&fixture), Arc::clone(&is_done));
+        running.push(tasks.spawn(async move {
+            while !is_done.load(std::sync::atomic::Ordering::SeqCst) {
+                collector::run_once(&fixture.engine).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }));
+    }
+    for seed in 1..300 {
+        fixture.put_single("key", &pattern(seed, 1000)).await;
+    }
+    is_done.store(true, std::sync::atomic::Ordering::SeqCst);
+    for task in running {
+        task.await.unwrap();
+    }
+    collector::run_once(&fixture.engine).await.unwrap();
+    assert_eq!(fixture.keys(crate::meta::Table::Blobs).await.len(), 1);
+    assert_eq!(fixture.get("key").await.unwrap(), pattern(299, 1000));
+}

@@ -90,6 +90,7 @@ impl Client {
         body: impl Into<Bytes>,
     ) -> Result<Answer, reqwest::Error> {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        let body = body.into();
         let mut map = HeaderMap::new();
         let host = self.endpoint.trim_start_matches("http://");
         map.insert("host", HeaderValue::from_str(host).expect("a host is a header value"));
@@ -99,13 +100,17 @@ impl Client {
         }
         let now = Clock::system().now_ms() / 1000;
         self.signer.sign_header(method, path, query, &mut map, PayloadKind::Unsigned, now);
+        // reqwest leaves the length of an empty body out, which S3 refuses.
+        if matches!(method, "PUT" | "POST") {
+            map.insert("content-length", HeaderValue::from(body.len()));
+        }
         let url = if query.is_empty() {
             format!("{}{path}", self.endpoint)
         } else {
             format!("{}{path}?{query}", self.endpoint)
         };
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
-        let answer = self.http.request(method, url).headers(map).body(body.into()).send().await?;
+        let answer = self.http.request(method, url).headers(map).body(body).send().await?;
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         Ok(Answer { status, headers, body: answer.bytes().await? })
     }

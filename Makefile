@@ -18,8 +18,11 @@ build: setup ## Build the release binary
 serve: build ## Build and start a gateway on 127.0.0.1:9000 with its data in ./data
 	@exec $(TARGET_DIR)/release/dovetail serve
 
-test: setup ## Build and run every test
+test: setup ## Build and run every test, then other people's clients against the binary that was tested
+	@tools/setup tests
+	@tools/test-servers
 	cargo test --workspace --locked
+	COMPAT_MIB=$${COMPAT_MIB:-64} GATEWAY=$(abspath $(TARGET_DIR))/debug/dovetail compat/run
 
 lint: setup ## Formatting, clippy without warnings, licences and advisories of dependencies
 	@tools/lint

@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn uploads_sort_by_key_then_by_time() {
         let bucket = BucketId([1; 8]);
-        let mut keys = vec![
+        let mut keys = [
             upload(bucket, "a", ContentId::new(2_000)),
             upload(bucket, "a/b", ContentId::new(1_000)),
             upload(bucket, "a", ContentId::new(1_000)),

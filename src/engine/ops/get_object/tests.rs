@@ -225,7 +225,10 @@ async fn what_is_missing_is_an_error_and_never_the_end() {
     let version = fixture.put_multipart("key", &parts(100)).await;
     let content = version.body.content().unwrap();
     fixture
-        .write(move |tx| Ok(tx.delete(crate::meta::Table::Parts, &crate::meta::keys::part(content, 270))))
+        .write(move |tx| {
+            tx.delete(crate::meta::Table::Parts, &crate::meta::keys::part(content, 270));
+            Ok(())
+        })
         .await;
     let opened = fixture.open("key", PartOrRange::Whole).await.unwrap();
     assert!(matches!(read_all(opened).await, Err(Error::Storage(_))));

@@ -8,6 +8,7 @@ pub mod conformance;
 pub mod faulty;
 pub mod local;
 pub mod memory;
+pub mod metered;
 pub mod open;
 pub mod remote;
 

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
 use crate::blob;
+use crate::blob::metered::Metered;
 use crate::blob::open::{OpenError, open_url};
 use crate::engine::Engine;
 use crate::meta::Meta;
@@ -27,6 +28,7 @@ impl Stores {
     /// Opens everything, and clears what an earlier process left unfinished. `tasks` are the engine's.
     pub async fn open(settings: &Settings, data_dir: DataDir, tasks: &Tasks) -> Result<Stores, Failure> {
         let blobs = open_blobs(settings, data_dir.path(), tasks)?;
+        let blobs: Arc<dyn blob::Store> = Arc::new(Metered::new(blobs));
         let dir = data_dir.meta();
         let metadata = settings.metadata.clone();
         let opened = tasks.spawn_blocking(move || RocksDb::open(&dir, metadata)).await;

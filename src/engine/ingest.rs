@@ -196,7 +196,7 @@ async fn receive_large(
     begun: Vec<Bytes>,
     hashers: Hashers,
 ) -> Result<Received, Error> {
-    let lease = engine.buffers.lease(engine.settings.body_memory_wait).await.ok_or(Error::SlowDown)?;
+    let lease = engine.lease_body_memory().await?;
     let blob = Unfinished::create(engine, pieces.declared).await?;
     let mut pass = Pass { lease, chunk: None, blob, hashers, md5: engine.lanes.stream() };
     for piece in begun {

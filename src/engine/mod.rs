@@ -26,11 +26,12 @@ mod writing;
 
 pub use error::Error;
 
-use crate::base::buffers::BufferPool;
+use crate::base::buffers::{BufferPool, Lease};
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
 use crate::blob;
 use crate::meta::Meta;
+use crate::telemetry::metrics;
 use dovetail_digest::Md5Lanes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +115,15 @@ impl Engine {
     /// the collector looks every few seconds.
     pub(crate) fn wake_collector(&self) {
         self.collector.notify_one();
+    }
+
+    /// Memory for one body. When none comes free in time the request is refused, and may be repeated.
+    pub(crate) async fn lease_body_memory(&self) -> Result<Lease, Error> {
+        let lease = self.buffers.lease(self.settings.body_memory_wait).await;
+        lease.ok_or_else(|| {
+            metrics::SLOWDOWNS.add(1, &[]);
+            Error::SlowDown
+        })
     }
 
     /// The memory that request bodies share.

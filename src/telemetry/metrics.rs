@@ -292,6 +292,23 @@ mod tests {
     }
 
     #[test]
+    fn the_dashboard_asks_for_metrics_that_exist() {
+        let dashboard = include_str!("../../deploy/grafana/dashboards/dovetail.json");
+        let mut asked = 0;
+        for piece in dashboard.split("dovetail_").skip(1) {
+            let name: String = piece.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let name = format!("dovetail_{name}");
+            let exists = |name: &str| ALL.iter().any(|metric| metric.name == name);
+            let of_histogram = ["_bucket", "_count", "_sum"]
+                .into_iter()
+                .any(|end| name.strip_suffix(end).is_some_and(exists));
+            assert!(exists(&name) || of_histogram, "{name}");
+            asked += 1;
+        }
+        assert!(asked > 20);
+    }
+
+    #[test]
     fn names_follow_one_convention_and_are_unique() {
         let mut names = std::collections::HashSet::new();
         for metric in ALL {

@@ -5,5 +5,6 @@ mod client;
 mod crash;
 mod gateway;
 mod model;
+mod process;
 mod seed;
 mod tidy;

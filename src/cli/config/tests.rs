@@ -1,3 +1,5 @@
+//! Every rule of the configuration, by an example that keeps it or breaks it.
+
 use super::*;
 
 /// Loads a file's text under these variables and flags.

@@ -184,7 +184,7 @@ async fn hash(
     reader: &mut ContentReader,
     algorithm: Algorithm,
 ) -> Result<([u8; 16], Checksum), Error> {
-    let lease = engine.buffers.lease(engine.settings.body_memory_wait).await.ok_or(Error::SlowDown)?;
+    let lease = engine.lease_body_memory().await?;
     let mut md5 = engine.lanes.stream();
     let mut hasher = Hasher::new(algorithm);
     let mut chunk = lease.chunk().await;

@@ -16,6 +16,7 @@ use super::space::Space;
 use crate::base::fail_point;
 use crate::meta::overlay::{Overlay, Transaction};
 use crate::meta::{Error, ErrorKind, WriteJob};
+use crate::telemetry::metrics;
 
 /// Bytes of writes after which a group is committed although more transactions wait: bounds its memory, which is held
 /// twice while it is being written.
@@ -167,7 +168,17 @@ impl Committer {
     }
 
     fn commit(&self, database: &Database, group: &mut Group) {
-        let written = if group.overlay.is_empty() { Ok(()) } else { self.write(database, &group.overlay) };
+        let written = if group.overlay.is_empty() {
+            Ok(())
+        } else {
+            let begun = Instant::now();
+            let written = self.write(database, &group.overlay);
+            let committed = group.answers.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+            metrics::COMMIT_SECONDS.record(begun.elapsed().as_secs_f64(), &[]);
+            metrics::COMMIT_BATCH.record(committed as f64, &[]);
+            metrics::COMMITS.add(if written.is_ok() { committed as u64 } else { 0 }, &[]);
+            written
+        };
         group.overlay.clear();
         for (answer, outcome) in group.answers.drain(..) {
             let outcome = match &written {

@@ -56,7 +56,11 @@ impl Incoming {
 
     /// Any body, with what is promised for it.
     pub fn into_body(self, parts: &Parts, promised: Promised) -> Result<Body, S3Error> {
-        let mut len = content_length(&parts.headers)?;
+        let mut len = match content_length(&parts.headers)? {
+            // Clients that send HTTP chunks may say this way how much will come.
+            None if !self.payload.is_chunked() => decoded_content_length(&parts.headers),
+            len => len,
+        };
         let framing = match self.payload {
             PayloadKind::Sha256(expected) => {
                 Framing::Hashed { hasher: Box::new(Hasher::new(Algorithm::Sha256)), expected }
@@ -81,6 +85,10 @@ fn content_length(headers: &HeaderMap) -> Result<Option<u64>, S3Error> {
     let Some(value) = headers.get(CONTENT_LENGTH) else { return Ok(None) };
     let len = value.to_str().ok().and_then(|text| text.parse().ok());
     len.map(Some).ok_or_else(|| ErrorCode::MissingContentLength.into())
+}
+
+fn decoded_content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get("x-amz-decoded-content-length")?.to_str().ok()?.parse().ok()
 }
 
 /// The engine's view of a request's body.

@@ -241,14 +241,14 @@ fn log_error(error: &S3Error, id: &RequestId, operation: &str, elapsed_ms: u64) 
             "failed"
         );
     } else {
-        let (message, causes) = (error.message(), error.causes());
+        let (reason, causes) = (error.message(), error.causes());
         tracing::debug!(
             request.id = request_id,
             operation,
             status,
             code,
             elapsed_ms,
-            message,
+            reason,
             causes,
             "refused"
         );

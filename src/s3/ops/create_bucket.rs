@@ -20,8 +20,8 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
     let bytes = document::read(&mut request, document::LEN_MAX).await?;
     if !bytes.is_empty() {
         let configuration = parse(&bytes)?;
-        if configuration.has_tags {
-            return Err(S3Error::new(ErrorCode::NotImplemented, "Bucket tags are not implemented"));
+        if let Some(asked) = configuration.not_implemented {
+            return Err(S3Error::new(ErrorCode::NotImplemented, format!("{asked} are not implemented")));
         }
         match configuration.location {
             Some(region) if !region.is_empty() && region != s3.region() => return Err(wrong_region(&region)),
@@ -77,7 +77,8 @@ fn check_headers(request: &Request) -> Result<(), S3Error> {
 #[derive(Default)]
 struct Configuration {
     location: Option<String>,
-    has_tags: bool,
+    /// What the document asks for and will not get.
+    not_implemented: Option<&'static str>,
 }
 
 fn parse(bytes: &[u8]) -> Result<Configuration, Malformed> {
@@ -87,7 +88,12 @@ fn parse(bytes: &[u8]) -> Result<Configuration, Malformed> {
     while let Some(mut child) = root.next_child()? {
         match child.name() {
             "LocationConstraint" => configuration.location = Some(child.text_trimmed()?),
-            "Tags" => configuration.has_tags |= child.next_child()?.is_some(),
+            "Tags" => {
+                if child.next_child()?.is_some() {
+                    configuration.not_implemented = Some("Bucket tags");
+                }
+            }
+            "Location" | "Bucket" => configuration.not_implemented = Some("Directory buckets"),
             _ => {}
         }
     }

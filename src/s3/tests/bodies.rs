@@ -84,6 +84,9 @@ async fn lengths_are_kept() {
     let chunked = client.ask("PUT", "/bucket/key").header("transfer-encoding", "chunked");
     chunked.frames([Ok("in ".into()), Ok("pieces".into())]).send().await.expect(200);
     assert_eq!(client.get("/bucket/key").await.expect(200).text(), "in pieces");
+    let chunked = client.ask("PUT", "/bucket/key").header("transfer-encoding", "chunked");
+    let short = chunked.header("x-amz-decoded-content-length", "3").frames([Ok("four".into())]);
+    short.send().await.expect_error(400, "IncompleteBody");
 }
 
 /// A streaming upload: signed, framed, and changed on its way.

@@ -89,6 +89,10 @@ async fn refuses_bad_names_and_configurations() {
             answer.expect_error(status, code)
         };
     }
+    for inner in ["<Tags><Tag/></Tags>", "<Bucket><Type>Directory</Type></Bucket>"] {
+        let body = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+        client.put("/other-bucket", body).await.expect_error(501, "NotImplemented");
+    }
     client.delete("/bucket").await.expect(204);
     client.put("/bucket", with_location("us-east-1")).await.expect(200);
 }

@@ -131,6 +131,23 @@ async fn a_checksum_in_a_presigned_query_is_ignored() {
     client.ask("PUT", &url).body("not empty").anonymous().send().await.expect(200);
 }
 
+/// HTTP/2 has no Host header but an authority, which is what clients sign.
+#[tokio::test]
+async fn a_request_over_http2_is_signed_for_its_authority() {
+    let client = Client::with_bucket().await;
+    let mut ask = client.ask("PUT", "/key");
+    ask.headers.insert("host", HeaderValue::from_static("bucket.s3.example.test"));
+    client.signer.sign_header("PUT", "/key", "", &mut ask.headers, PayloadKind::Unsigned, NOW_S);
+    ask.headers.remove("host");
+    let frames = [Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"no length")))];
+    let body = StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
+    let uri = "https://bucket.s3.example.test/key";
+    let mut req = http::Request::builder().method("PUT").version(http::Version::HTTP_2).uri(uri);
+    *req.headers_mut().unwrap() = ask.headers;
+    Answer::read(client.s3.handle(req.body(body).unwrap()).await, false).await.expect(200);
+    assert_eq!(client.get("/bucket/key").await.expect(200).text(), "no length");
+}
+
 #[tokio::test]
 async fn old_signatures_are_refused_by_name() {
     let client = Client::with_bucket().await;

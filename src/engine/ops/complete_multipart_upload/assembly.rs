@@ -16,7 +16,7 @@ use dovetail_digest::{Algorithm, Digest, Hasher, Md5, combine};
 
 /// What a request finds.
 pub(super) enum Found {
-    Open(Assembly),
+    Open(Box<Assembly>),
     /// The upload was completed with the same list, and its object is still there.
     Completed(Completed),
 }
@@ -62,7 +62,7 @@ pub(super) fn find(read: &dyn Read, request: &CompleteMultipartUpload) -> Result
     let changes = uploads::progress(read, request.upload_id)?.changes;
     let assembly = pass.assembly(bucket, upload, changes);
     check_whole(request, expected, &assembly)?;
-    Ok(Found::Open(assembly))
+    Ok(Found::Open(Box::new(assembly)))
 }
 
 /// The answer that the upload's first Complete was given, if this is the same request.

@@ -11,10 +11,13 @@ pub const SECRET_ACCESS_KEY: &str = "bench-secret-key";
 /// A running server with a folder of its own; dropping it kills it and removes the folder.
 pub struct Server {
     child: Child,
-    command: Box<dyn Fn(&str, &std::path::Path) -> Command>,
+    command: StartCommand,
     pub address: String,
     folder: TempDir,
 }
+
+/// How to start a server at an address with a folder.
+type StartCommand = Box<dyn Fn(&str, &std::path::Path) -> Command>;
 
 /// The cost of some work.
 #[derive(Clone, Copy)]

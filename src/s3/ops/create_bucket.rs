@@ -89,9 +89,9 @@ fn parse(bytes: &[u8]) -> Result<Configuration, Malformed> {
         match child.name() {
             "LocationConstraint" => configuration.location = Some(child.text_trimmed()?),
             "Tags" => {
-                if child.next_child()?.is_some() {
-                    configuration.not_implemented = Some("Bucket tags");
-                }
+                let is_empty = child.next_child()?.is_none();
+                configuration.not_implemented =
+                    configuration.not_implemented.or((!is_empty).then_some("Bucket tags"));
             }
             "Location" | "Bucket" => configuration.not_implemented = Some("Directory buckets"),
             _ => {}

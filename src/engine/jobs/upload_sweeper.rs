@@ -214,3 +214,70 @@ fn completed_page(
 fn since(engine: &Engine, ago: Duration) -> i64 {
     engine.clock.now_ms().saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::testing::uploads::{body, listing};
+    use crate::engine::testing::{Fixture, pattern};
+
+    const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+    #[tokio::test]
+    async fn aborts_what_is_too_old_and_counts_the_rest() {
+        let fixture = Fixture::new().await;
+        let old = fixture.create(None).await;
+        fixture.upload(old, 1, body(pattern(1, 100_000))).await.unwrap();
+        fixture.engine.clock.advance(6 * DAY_MS);
+        let young = fixture.create(None).await;
+        fixture.upload(young, 1, body(pattern(2, 200_000))).await.unwrap();
+
+        let swept = run_once(&fixture.engine).await.unwrap();
+        let both = Swept { open: 2, open_bytes: 300_000, oldest_ms: Some(old.time_ms()), ..Swept::default() };
+        assert_eq!(swept, both);
+        fixture.engine.clock.advance(DAY_MS + 1);
+        let swept = run_once(&fixture.engine).await.unwrap();
+        let one = Swept {
+            open: 1,
+            open_bytes: 200_000,
+            oldest_ms: Some(young.time_ms()),
+            aborted: 1,
+            aborted_bytes: 100_000,
+            forgotten: 0,
+        };
+        assert_eq!(swept, one);
+        assert!(matches!(fixture.upload(old, 2, body("late")).await, Err(Error::NoSuchUpload)));
+        fixture.settle().await;
+        assert_eq!(fixture.stored_blobs().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn goes_through_more_uploads_than_a_page_has() {
+        let fixture = Fixture::new().await;
+        for number in 0..PAGE_LEN + 5 {
+            fixture.create_at(&format!("{number:05}"), None).await.unwrap();
+        }
+        assert_eq!(run_once(&fixture.engine).await.unwrap().open, PAGE_LEN as u64 + 5);
+        fixture.engine.clock.advance(8 * DAY_MS);
+        let swept = run_once(&fixture.engine).await.unwrap();
+        assert_eq!((swept.aborted, swept.open), (PAGE_LEN as u64 + 5, 0));
+        fixture.settle().await;
+    }
+
+    #[tokio::test]
+    async fn forgets_the_answers_of_old_completes_and_not_their_objects() {
+        let fixture = Fixture::new().await;
+        let id = fixture.create(None).await;
+        let md5 = fixture.upload(id, 1, body("bytes")).await.unwrap().md5;
+        let request = listing(id, &[(1, md5)]);
+        fixture.complete(request.clone()).await.unwrap();
+        fixture.engine.clock.advance(2 * DAY_MS);
+        assert_eq!(run_once(&fixture.engine).await.unwrap(), Swept::default());
+        fixture.complete(request.clone()).await.expect("the window is not over");
+        fixture.engine.clock.advance(1);
+        assert_eq!(run_once(&fixture.engine).await.unwrap().forgotten, 1);
+        assert!(matches!(fixture.complete(request).await, Err(Error::NoSuchUpload)));
+        assert_eq!(fixture.get(crate::engine::testing::uploads::KEY).await.unwrap(), b"bytes");
+        fixture.settle().await;
+    }
+}

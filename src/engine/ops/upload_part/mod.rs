@@ -4,6 +4,9 @@
 //! Of two uploads of one part number, the one that commits last wins, whole. A part whose upload ends while it is
 //! under way ends in `NoSuchUpload`, and its blob is deleted.
 
+#[cfg(test)]
+mod tests;
+
 use crate::base::fail_point;
 use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
 use crate::engine::body::Body;

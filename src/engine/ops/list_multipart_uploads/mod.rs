@@ -5,6 +5,9 @@
 //! stored keys is the order to list in, and an upload id as a marker is a place in it whether or not that upload
 //! still exists: a client that aborts as it lists does not lose its place.
 
+#[cfg(test)]
+mod tests;
+
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId, UploadId};
 use crate::meta::records::{Record, UploadRecord};

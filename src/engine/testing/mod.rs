@@ -1,5 +1,7 @@
 //! Stores in memory with an engine over them, and objects put there directly, for the engine's unit tests.
 
+pub mod uploads;
+
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
 use crate::blob::faulty::Faulty;
@@ -31,20 +33,24 @@ pub struct Fixture {
 
 impl Fixture {
     pub async fn new() -> Fixture {
+        Fixture::with(Settings::default()).await
+    }
+
+    /// With other settings.
+    pub async fn with(settings: Settings) -> Fixture {
         let meta = Meta::new(crate::meta::memory::Memory::new());
-        Fixture::over(meta, Arc::new(blob::memory::Memory::new())).await
+        Fixture::begin(meta, Arc::new(blob::memory::Memory::new()), settings).await
     }
 
     /// An engine over other stores.
     pub async fn over(meta: Meta, blobs: Arc<dyn blob::Store>) -> Fixture {
+        Fixture::begin(meta, blobs, Settings::default()).await
+    }
+
+    async fn begin(meta: Meta, blobs: Arc<dyn blob::Store>, settings: Settings) -> Fixture {
         let blobs = Faulty::new(blobs);
-        let engine = Engine::new(
-            meta,
-            Arc::new(blobs.clone()),
-            Clock::manual(START_MS),
-            Tasks::new(),
-            Settings::default(),
-        );
+        let engine =
+            Engine::new(meta, Arc::new(blobs.clone()), Clock::manual(START_MS), Tasks::new(), settings);
         let bucket = CreateBucket { name: BUCKET.to_string(), owner: OWNER.to_string() };
         create_bucket(&engine, bucket).await.unwrap();
         Fixture { engine, blobs }

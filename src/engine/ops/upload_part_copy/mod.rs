@@ -5,12 +5,15 @@
 //! though: unless the range is exactly one part of the source, they are read once. What is read is pinned
 //! (invariant 4) until the commit has shared its blobs. Only the bytes of inline objects are copied.
 
-use super::upload_part::commit_part;
+#[cfg(test)]
+mod tests;
+
 use crate::base::fail_point;
 use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
 use crate::engine::body::{self, Claims};
 use crate::engine::copy_source::Source;
 use crate::engine::ingest::{self, Plan};
+use crate::engine::ops::upload_part::commit_part;
 use crate::engine::reading::{self, ContentReader, Prepared};
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, checksums, extents, references, writing};

@@ -4,6 +4,9 @@
 //! The body is read first and is durable before the transaction begins (invariant 1); small ones travel in the
 //! transaction itself, so that they cost one commit and no file.
 
+#[cfg(test)]
+mod tests;
+
 use crate::base::fail_point;
 use crate::base::limits::PART_LEN_MAX;
 use crate::engine::body::Body;

@@ -5,6 +5,9 @@
 //! is refused before anything lasts; dropping anything here at any time leaves nothing behind, because an
 //! unfinished blob is abandoned (invariant 8).
 
+#[cfg(test)]
+mod tests;
+
 use crate::base::buffers::{CHUNK_LEN, Chunk, Lease};
 use crate::blob::{BlobId, Writer};
 use crate::engine::body::{Body, Claims, Source};

@@ -10,12 +10,14 @@
 //! - [`engine`]: what S3 means, in one transaction an operation.
 //! - [`s3`]: S3 over HTTP: routing, authentication, headers, XML and errors.
 //! - [`http`]: listeners, TLS, limits, time-outs, graceful stop.
+//! - [`client`]: the other side: uploads and downloads that resume, against any S3 endpoint.
 //! - [`cli`]: configuration and commands; puts the rest together.
 //! - [`telemetry`]: log lines and metrics, for every layer.
 
 pub mod base;
 pub mod blob;
 pub mod cli;
+pub mod client;
 pub mod engine;
 pub mod http;
 pub mod meta;

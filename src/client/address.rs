@@ -1,0 +1,88 @@
+//! Where an object is: `s3://bucket/key`.
+
+use std::fmt;
+
+use crate::client::Error;
+use crate::wire::bucket_name;
+
+const SCHEME: &str = "s3://";
+
+/// A bucket and a key, or a bucket and a prefix; an empty key stands for the whole bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub bucket: String,
+    pub key: String,
+}
+
+impl Address {
+    /// Reads `s3://bucket`, `s3://bucket/` or `s3://bucket/key`. The key is taken as it stands, without decoding.
+    pub fn parse(text: &str) -> Result<Address, Error> {
+        let Some(rest) = text.strip_prefix(SCHEME) else {
+            return Err(Error::Usage(format!("{text:?} is no S3 address; expected s3://bucket/key")));
+        };
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        if !bucket_name::is_valid(bucket) {
+            return Err(Error::Usage(format!("{bucket:?} in {text:?} cannot be the name of a bucket")));
+        }
+        Ok(Address { bucket: bucket.to_owned(), key: key.to_owned() })
+    }
+
+    /// Whether `text` means an object rather than a local file.
+    pub fn is_address(text: &str) -> bool {
+        text.starts_with(SCHEME)
+    }
+
+    /// Whether this names a place for objects rather than one object.
+    pub fn is_prefix(&self) -> bool {
+        self.key.is_empty() || self.key.ends_with('/')
+    }
+
+    /// The object named `name` under this prefix.
+    pub fn join(&self, name: &str) -> Address {
+        let slash = if self.is_prefix() { "" } else { "/" };
+        Address { bucket: self.bucket.clone(), key: format!("{}{slash}{name}", self.key) }
+    }
+
+    /// The last segment of the key.
+    pub fn file_name(&self) -> &str {
+        self.key.rsplit('/').next().unwrap_or(&self.key)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{SCHEME}{}/{}", self.bucket, self.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_buckets_prefixes_and_keys() {
+        for (text, key, is_prefix) in [
+            ("s3://bucket", "", true),
+            ("s3://bucket/", "", true),
+            ("s3://bucket/a/", "a/", true),
+            ("s3://bucket/a//b c", "a//b c", false),
+            ("s3://bucket//a", "/a", false),
+        ] {
+            let address = Address::parse(text).unwrap();
+            assert_eq!((address.bucket.as_str(), address.key.as_str()), ("bucket", key), "{text}");
+            assert_eq!(address.is_prefix(), is_prefix, "{text}");
+        }
+        for text in ["bucket/key", "s3:/bucket/key", "s3://", "s3:///key", "s3://B/key", ""] {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn joins_names_to_prefixes() {
+        let join = |prefix: &str| Address::parse(prefix).unwrap().join("name").to_string();
+        assert_eq!(join("s3://bucket"), "s3://bucket/name");
+        assert_eq!(join("s3://bucket/a/"), "s3://bucket/a/name");
+        assert_eq!(join("s3://bucket/a"), "s3://bucket/a/name");
+        assert_eq!(Address::parse("s3://bucket/a/b.txt").unwrap().file_name(), "b.txt");
+    }
+}

@@ -1,0 +1,67 @@
+//! Copying on the server: no byte passes through here.
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::HeaderMap;
+
+use crate::base::limits::PART_LEN_MAX;
+use crate::client::address::Address;
+use crate::client::endpoint::Endpoint;
+use crate::client::error::Error;
+use crate::client::plan::Plan;
+use crate::client::requests::Written;
+use crate::wire::copy_source::CopySource;
+
+/// A larger object is copied in parts of this length, so that no single request takes too long.
+const COPY_PART_LEN: u64 = 1 << 30;
+/// Parts copied side by side.
+const COPIES_AT_ONCE: usize = 8;
+/// What describes an object and is not copied by itself when it is copied in parts.
+const KEPT_HEADERS: [&str; 6] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+];
+
+/// Copies an object with its metadata; its length.
+pub async fn copy(endpoint: &Arc<Endpoint>, from: &Address, to: &Address) -> Result<(u64, Written), Error> {
+    let source = CopySource { bucket: from.bucket.clone(), key: from.key.clone(), version_id: None };
+    let head = endpoint.head_object(from).await?;
+    if head.len <= PART_LEN_MAX {
+        return Ok((head.len, endpoint.copy_object(&source, to).await?));
+    }
+    let upload_id = endpoint.create_copy_upload(to, &kept(&head.headers)).await?;
+    let plan = Plan::new(head.len, Some(COPY_PART_LEN))?;
+    let copied = stream::iter(plan.parts())
+        .map(|part| {
+            let (source, etag, upload_id) = (&source, &head.etag, &upload_id);
+            async move {
+                let etag = endpoint.copy_part(source, etag, to, upload_id, part).await?;
+                Ok::<_, Error>((part.number, etag))
+            }
+        })
+        .buffered(COPIES_AT_ONCE)
+        .try_collect::<Vec<_>>();
+    let written = match copied.await {
+        Ok(parts) => endpoint.complete_copy(to, &upload_id, &parts).await,
+        Err(error) => Err(error),
+    };
+    if written.is_err() {
+        // Nothing of it is worth keeping: copying costs no transfer.
+        let _ = endpoint.abort_upload(to, &upload_id).await;
+    }
+    Ok((head.len, written?))
+}
+
+fn kept(headers: &HeaderMap) -> HeaderMap {
+    let is_kept = |name: &str| KEPT_HEADERS.contains(&name) || name.starts_with("x-amz-meta-");
+    headers
+        .iter()
+        .filter(|(name, _)| is_kept(name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}

@@ -1,0 +1,264 @@
+//! What goes wrong for a client, what it means for the next attempt, and what a person can do about it.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::wire::error_code::ErrorCode;
+
+/// Why something did not happen. A transfer that fails with any of these keeps its journal, unless it says otherwise.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The server answered that it will not.
+    #[error("cannot {doing}: {refusal}")]
+    Refused { doing: String, refusal: Box<Refusal> },
+    /// No answer: the connection could not be made, or was cut.
+    #[error("cannot {doing}: {reason}")]
+    Connection { doing: String, reason: String },
+    /// Nothing moved for too long.
+    #[error("cannot {doing}: nothing moved for {} s", idle.as_secs())]
+    Stalled { doing: String, idle: Duration },
+    /// An answer that is no answer of S3.
+    #[error("cannot {doing}: the answer makes no sense: {reason}")]
+    Malformed { doing: String, reason: String },
+    /// Bytes that are not those that were meant. Nothing wrong was kept.
+    #[error("cannot {doing}: {reason}")]
+    Corrupt { doing: String, reason: String },
+    #[error("cannot {doing}: {source}")]
+    File { doing: String, source: io::Error },
+    /// The file was written to while it was being sent.
+    #[error("{} changed while it was being sent; nothing was completed", path.display())]
+    Changed { path: PathBuf },
+    /// Another process is at the same transfer.
+    #[error("another dovetail is already moving {what}")]
+    Busy { what: String },
+    #[error("cannot find credentials: {0}")]
+    Credentials(String),
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// An error answer of S3, or of something in front of it.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    pub status: u16,
+    /// As it stands in `<Code>`; empty for answers without a document, such as those to HEAD.
+    pub code: String,
+    pub message: String,
+    pub request_id: String,
+    pub retry_after: Option<Duration>,
+    /// Where the bucket is, when the answer says so.
+    pub region: Option<String>,
+    /// Seconds that the server's clock is ahead of ours, when the answer shows it.
+    pub clock_ahead_s: Option<i64>,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.code.as_str(), self.message.as_str()) {
+            ("", _) if self.status == 404 => write!(f, "there is no such object")?,
+            ("", _) => write!(f, "the server answered {}", self.status)?,
+            (code, "") => write!(f, "{code}")?,
+            (code, message) => write!(f, "{code}: {}", message.trim_end_matches('.'))?,
+        }
+        if !self.request_id.is_empty() {
+            write!(f, " (request {})", self.request_id)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a failure means for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The same request would fail in the same way.
+    Stop,
+    /// It may work later.
+    Retry,
+    /// It may work later, and with less at once.
+    Throttled,
+    /// The bytes were damaged on the way: send them again, a few times.
+    Resend,
+    /// The keys have expired: get new ones, then once more.
+    Refresh,
+}
+
+impl Error {
+    pub fn file(doing: impl Into<String>, source: io::Error) -> Error {
+        Error::File { doing: doing.into(), source }
+    }
+
+    pub fn malformed(doing: impl Into<String>, reason: impl ToString) -> Error {
+        Error::Malformed { doing: doing.into(), reason: reason.to_string() }
+    }
+
+    /// The code of a refusal; `None` when S3 has no such code, or for other errors.
+    pub fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Error::Refused { refusal, .. } => refusal.code.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The status of a refusal.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Error::Refused { refusal, .. } => Some(refusal.status),
+            _ => None,
+        }
+    }
+
+    /// The upload is gone: completed, aborted or expired.
+    pub fn is_no_such_upload(&self) -> bool {
+        self.code() == Some(ErrorCode::NoSuchUpload)
+    }
+
+    /// There is no such object (a HEAD has no document, so the status alone must do).
+    pub fn is_not_found(&self) -> bool {
+        match self.code() {
+            Some(code) => code == ErrorCode::NoSuchKey,
+            None => self.status() == Some(404),
+        }
+    }
+
+    pub fn class(&self) -> Class {
+        match self {
+            Error::Connection { .. } | Error::Stalled { .. } | Error::Malformed { .. } => Class::Retry,
+            Error::Corrupt { .. } => Class::Resend,
+            Error::Refused { refusal, .. } => refusal.class(),
+            _ => Class::Stop,
+        }
+    }
+
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Error::Refused { refusal, .. } => refusal.retry_after,
+            _ => None,
+        }
+    }
+
+    /// What the person at the keyboard can do about it.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Error::Refused { refusal, .. } => refusal.advice(),
+            Error::Connection { .. } => Some("check --endpoint-url and the network".into()),
+            Error::Credentials(_) => Some(
+                "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a --profile, or use --no-sign-request"
+                    .into(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+impl Refusal {
+    fn class(&self) -> Class {
+        // What a proxy or a flaky link does to a body shows as one of these; the bytes on disk are fine.
+        const DAMAGED: [&str; 7] = [
+            "BadDigest",
+            "IncompleteBody",
+            "InvalidDigest",
+            "MalformedTrailerError",
+            "InvalidChunkSizeError",
+            "XAmzContentSHA256Mismatch",
+            "XAmzContentChecksumMismatch",
+        ];
+        match (self.status, self.code.as_str()) {
+            (_, "ExpiredToken" | "ExpiredTokenException" | "TokenRefreshRequired") => Class::Refresh,
+            (429 | 503, _) | (_, "SlowDown") => Class::Throttled,
+            (_, code) if DAMAGED.contains(&code) => Class::Resend,
+            (400, "InvalidRequest") if self.message.contains("trailing header") => Class::Resend,
+            (408 | 500 | 502 | 504, _) => Class::Retry,
+            (_, code) if code.parse().is_ok_and(ErrorCode::is_retryable) => Class::Retry,
+            // Two Completes at once: the other one wins or loses, and a repeat sees which.
+            (409, "OperationAborted" | "ConditionalRequestConflict") => Class::Retry,
+            _ => Class::Stop,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        let text = match (self.status, self.code.as_str()) {
+            (_, "RequestTimeTooSkewed") => match self.clock_ahead_s {
+                Some(ahead) if ahead > 0 => format!("this machine's clock is {ahead} s slow: set it"),
+                Some(ahead) => format!("this machine's clock is {} s fast: set it", -ahead),
+                None => "set this machine's clock".into(),
+            },
+            (301 | 307, _)
+            | (_, "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" | "PermanentRedirect") => {
+                match &self.region {
+                    Some(region) => format!("the bucket is in another region: use --region {region}"),
+                    None => "the bucket may be in another region: name it with --region".into(),
+                }
+            }
+            (_, "InvalidAccessKeyId") => {
+                "the server does not know this access key: check AWS_ACCESS_KEY_ID or --profile, and --endpoint-url"
+                    .into()
+            }
+            (_, "SignatureDoesNotMatch") => "check the secret access key, and --region".into(),
+            (_, "ExpiredToken" | "ExpiredTokenException") => {
+                "log in again, then run the same command: it goes on where it stopped".into()
+            }
+            (_, "NoSuchBucket") => "make it with `dovetail mb`, or check --endpoint-url".into(),
+            (403, _) => "the credentials do not allow this: ask the bucket's owner, or name another --profile".into(),
+            (_, "EntityTooLarge") => "use a smaller --part-size".into(),
+            _ => return None,
+        };
+        Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, code: &str) -> Error {
+        let refusal = Refusal {
+            status,
+            code: code.into(),
+            message: String::new(),
+            request_id: String::new(),
+            retry_after: None,
+            region: Some("eu-north-1".into()),
+            clock_ahead_s: Some(1200),
+        };
+        Error::Refused { doing: "upload part 3".into(), refusal: Box::new(refusal) }
+    }
+
+    #[test]
+    fn failures_fall_into_their_classes() {
+        for (status, code, class) in [
+            (500, "InternalError", Class::Retry),
+            (500, "", Class::Retry),
+            (502, "", Class::Retry),
+            (408, "", Class::Retry),
+            (400, "RequestTimeout", Class::Retry),
+            (503, "SlowDown", Class::Throttled),
+            (503, "", Class::Throttled),
+            (429, "", Class::Throttled),
+            (400, "BadDigest", Class::Resend),
+            (400, "IncompleteBody", Class::Resend),
+            (400, "ExpiredToken", Class::Refresh),
+            (400, "InvalidRequest", Class::Stop),
+            (403, "AccessDenied", Class::Stop),
+            (404, "NoSuchUpload", Class::Stop),
+            (404, "", Class::Stop),
+            (412, "PreconditionFailed", Class::Stop),
+            (501, "NotImplemented", Class::Stop),
+        ] {
+            assert_eq!(refused(status, code).class(), class, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_to_do() {
+        let advice = |status, code| refused(status, code).advice().unwrap_or_default();
+        assert!(advice(403, "RequestTimeTooSkewed").contains("1200 s slow"));
+        assert!(advice(301, "PermanentRedirect").contains("--region eu-north-1"));
+        assert!(advice(403, "AccessDenied").contains("--profile"));
+        assert!(advice(404, "NoSuchBucket").contains("dovetail mb"));
+        assert_eq!(advice(404, "NoSuchKey"), "");
+    }
+}

@@ -1,0 +1,95 @@
+//! Whether a file is still the one that a transfer began with.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
+use dovetail_digest::{Algorithm, Hasher};
+use serde::{Deserialize, Serialize};
+
+/// Bytes looked at in each of three places: enough to tell other content, quick on any file.
+const SAMPLE_LEN: u64 = 64 * 1024;
+
+/// What tells a file from another one, and from itself after a change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileIdentity {
+    pub len: u64,
+    /// When it was last written, in nanoseconds since the Unix epoch.
+    pub modified_ns: i64,
+    pub inode: u64,
+    /// CRC-64 of the beginning, the middle and the end, in hexadecimal.
+    pub sample: String,
+}
+
+/// What became of a file since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: what was read from it holds.
+    None,
+    /// Copied or touched, with the same samples: what was read from it holds only where it is read again.
+    Touched,
+    /// Other content.
+    Content,
+}
+
+impl FileIdentity {
+    /// Looks at an open file. Blocks.
+    pub fn of(file: &File) -> io::Result<FileIdentity> {
+        let metadata = file.metadata()?;
+        let len = metadata.len();
+        let mut hasher = Hasher::new(Algorithm::Crc64Nvme);
+        let mut buf = vec![0; SAMPLE_LEN as usize];
+        let last = len.saturating_sub(SAMPLE_LEN);
+        for offset in [0, last / 2, last] {
+            let wanted = (len - offset).min(SAMPLE_LEN) as usize;
+            file.read_exact_at(&mut buf[..wanted], offset)?;
+            hasher.update(&buf[..wanted]);
+        }
+        Ok(FileIdentity {
+            len,
+            modified_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+            inode: metadata.ino(),
+            sample: hasher.finish().to_hex(),
+        })
+    }
+
+    /// Compares what a file was with what it is `now`.
+    pub fn change(&self, now: &FileIdentity) -> Change {
+        if self.len != now.len || self.sample != now.sample {
+            Change::Content
+        } else if self != now {
+            Change::Touched
+        } else {
+            Change::None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_a_touch_from_a_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let write = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            FileIdentity::of(&File::open(&path).unwrap()).unwrap()
+        };
+        let mut bytes = vec![1; 1_000_000];
+        let first = write(&bytes);
+        assert_eq!(first.change(&first.clone()), Change::None);
+        File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let touched = FileIdentity::of(&File::open(&path).unwrap()).unwrap();
+        assert_eq!(first.change(&touched), Change::Touched);
+        for at in [0, 500_000, 999_999] {
+            bytes[at] = 2;
+            assert_eq!(first.change(&write(&bytes)), Change::Content, "byte {at}");
+            bytes[at] = 1;
+        }
+        bytes.push(1);
+        assert_eq!(first.change(&write(&bytes)), Change::Content);
+        write(b"");
+    }
+}

@@ -1,0 +1,354 @@
+//! What a transfer remembers between runs: one small file each, in the platform's folder for state.
+//!
+//! The first line says what is being moved, each further line which part has arrived, all as JSON. The file appears
+//! whole (written aside, synced, linked into place, its folder synced) before the first part moves, so a crash leaves
+//! either no journal or a true one. Lines are appended without a sync: `kill -9` loses none, and what a power cut
+//! loses or tears is only a part that will be compared with the server again. Whoever has the file open holds its
+//! lock, so that no two processes move the same thing.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::client::Error;
+use crate::client::address::Address;
+use crate::client::identity::FileIdentity;
+use crate::wire::sigv4::sha256_hex;
+
+/// Goes up when older programs could not understand a journal; theirs are left alone.
+const VERSION: u32 = 1;
+const SUFFIX: &str = "journal";
+
+/// Which way the bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Upload,
+    Download,
+}
+
+/// The first line: what is being moved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub version: u32,
+    pub direction: Direction,
+    pub endpoint: String,
+    pub bucket: String,
+    pub key: String,
+    /// The local file; absolute.
+    pub path: PathBuf,
+    pub len: u64,
+    pub part_len: u64,
+    /// Of an upload.
+    pub upload_id: Option<String>,
+    /// Of an upload: what the file was.
+    pub identity: Option<FileIdentity>,
+    /// Of a download: what the object was.
+    pub etag: Option<String>,
+    /// What [`Entry::digest`] is, by S3's name.
+    pub algorithm: String,
+    /// In Unix milliseconds.
+    pub started_ms: i64,
+}
+
+/// A further line: a part that has arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub part: u16,
+    pub etag: String,
+    /// In hexadecimal.
+    pub digest: String,
+    /// In Unix milliseconds.
+    pub at_ms: i64,
+}
+
+/// The folder of all journals.
+#[derive(Clone, Debug)]
+pub struct Journals {
+    folder: PathBuf,
+}
+
+/// An open journal, locked.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    pub header: Header,
+    /// By part number.
+    pub entries: BTreeMap<u16, Entry>,
+}
+
+impl Header {
+    /// An upload or a download that has only begun.
+    pub fn new(direction: Direction, endpoint: &str, address: &Address, path: &Path) -> Header {
+        Header {
+            version: VERSION,
+            direction,
+            endpoint: endpoint.to_owned(),
+            bucket: address.bucket.clone(),
+            key: address.key.clone(),
+            path: path.to_owned(),
+            len: 0,
+            part_len: 0,
+            upload_id: None,
+            identity: None,
+            etag: None,
+            algorithm: String::new(),
+            started_ms: 0,
+        }
+    }
+
+    pub fn address(&self) -> Address {
+        Address { bucket: self.bucket.clone(), key: self.key.clone() }
+    }
+
+    /// The same for the same transfer, and for no other.
+    fn file_name(&self) -> String {
+        let mut text = Vec::new();
+        let direction = if self.direction == Direction::Upload { "put" } else { "get" };
+        for field in [direction, &self.endpoint, &self.bucket, &self.key] {
+            text.extend_from_slice(field.as_bytes());
+            text.push(0);
+        }
+        text.extend_from_slice(self.path.as_os_str().as_bytes());
+        format!("{}.{SUFFIX}", &sha256_hex(&text)[..32])
+    }
+}
+
+impl Journals {
+    pub fn new(folder: impl Into<PathBuf>) -> Journals {
+        Journals { folder: folder.into() }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The journal of the transfer that `header` names, if there is one that makes sense.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] while another process has it open.
+    pub fn open(&self, header: &Header) -> Result<Option<Journal>, Error> {
+        let path = self.folder.join(header.file_name());
+        let journal = Journal::open(&path).map_err(|error| Error::file(doing("read", &path), error))?;
+        match journal {
+            Opened::Absent => Ok(None),
+            Opened::Busy => Err(Error::Busy { what: header.path.display().to_string() }),
+            Opened::Journal(journal) => Ok(Some(*journal)),
+        }
+    }
+
+    /// Begins a journal. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] if another process has begun one meanwhile.
+    pub fn create(&self, header: Header) -> Result<Journal, Error> {
+        let path = self.folder.join(header.file_name());
+        self.write(&path, &header)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Error::Busy { what: header.path.display().to_string() },
+                _ => Error::file(doing("write", &path), error),
+            })
+            .map(|file| Journal { file, path, header, entries: BTreeMap::new() })
+    }
+
+    /// What every journal says, with the number of parts that have arrived, oldest first. Those that are being
+    /// written to are read as they are.
+    pub fn all(&self) -> Result<Vec<(Header, usize)>, Error> {
+        let mut found = Vec::new();
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+            entries => entries.map_err(|error| Error::file(doing("read", &self.folder), error))?,
+        };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|suffix| suffix == SUFFIX)
+                && let Ok(text) = fs::read(&path)
+                && let Some((header, entries)) = parse(&text)
+            {
+                found.push((header, entries.len()));
+            }
+        }
+        found.sort_by_key(|(header, _)| header.started_ms);
+        Ok(found)
+    }
+
+    fn write(&self, path: &Path, header: &Header) -> io::Result<File> {
+        fs::create_dir_all(&self.folder)?;
+        let random: [u8; 8] = crate::base::random::bytes();
+        let aside = self.folder.join(format!("{}.new", u64::from_be_bytes(random)));
+        let linked = write_aside(&aside, header).and_then(|file| {
+            // Unlike a rename this fails when there is one already.
+            fs::hard_link(&aside, path)?;
+            Ok(file)
+        });
+        let _ = fs::remove_file(&aside);
+        let file = linked?;
+        File::open(&self.folder)?.sync_all()?;
+        Ok(file)
+    }
+}
+
+fn write_aside(aside: &Path, header: &Header) -> io::Result<File> {
+    // Names of files and uploads are nobody else's business.
+    let options = OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).clone();
+    let mut file = options.open(aside)?;
+    file.try_lock().map_err(io::Error::from)?;
+    let mut line = serde_json::to_vec(header)?;
+    line.push(b'\n');
+    file.write_all(&line)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+enum Opened {
+    Absent,
+    Busy,
+    Journal(Box<Journal>),
+}
+
+impl Journal {
+    fn open(path: &Path) -> io::Result<Opened> {
+        let mut file = match OpenOptions::new().read(true).append(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Absent),
+            file => file?,
+        };
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Ok(Opened::Busy),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        // Removed between opening and locking it.
+        if file.metadata()?.nlink() == 0 {
+            return Ok(Opened::Absent);
+        }
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        match parse(&text) {
+            Some((header, entries)) => {
+                // After a torn line the next one would be torn too.
+                if !text.ends_with(b"\n") {
+                    file.write_all(b"\n")?;
+                }
+                Ok(Opened::Journal(Box::new(Journal { file, path: path.to_owned(), header, entries })))
+            }
+            // Nothing that this program can go on from.
+            None => {
+                fs::remove_file(path)?;
+                Ok(Opened::Absent)
+            }
+        }
+    }
+
+    /// Remembers that a part has arrived. A short write to the page cache, so it may be called where waiting is not
+    /// allowed.
+    pub fn record(&mut self, entry: Entry) -> Result<(), Error> {
+        let write = |file: &mut File| {
+            let mut line = serde_json::to_vec(&entry)?;
+            line.push(b'\n');
+            file.write_all(&line)
+        };
+        write(&mut self.file).map_err(|error| Error::file(doing("write", &self.path), error))?;
+        self.entries.insert(entry.part, entry);
+        Ok(())
+    }
+
+    /// The transfer is over.
+    pub fn remove(self) -> Result<(), Error> {
+        fs::remove_file(&self.path).map_err(|error| Error::file(doing("remove", &self.path), error))
+    }
+}
+
+/// The header and the parts. Lines that make no sense were torn by a power cut, and are passed over.
+fn parse(text: &[u8]) -> Option<(Header, BTreeMap<u16, Entry>)> {
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let header: Header = serde_json::from_slice(lines.next()?).ok()?;
+    if header.version != VERSION {
+        return None;
+    }
+    let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
+    Some((header, entries.map(|entry| (entry.part, entry)).collect()))
+}
+
+fn doing(verb: &str, path: &Path) -> String {
+    format!("{verb} journal {}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(path: &str) -> Header {
+        let address = Address::parse("s3://bucket/key").unwrap();
+        Header::new(Direction::Upload, "http://127.0.0.1:9000", &address, Path::new(path))
+    }
+
+    fn entry(part: u16) -> Entry {
+        Entry { part, etag: format!("etag-{part}"), digest: "00".into(), at_ms: 7 }
+    }
+
+    #[test]
+    fn remembers_what_it_was_told_and_forgets_when_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = Journals::new(folder.path().join("deep/state"));
+        assert!(journals.open(&header("/a")).unwrap().is_none());
+        assert!(journals.all().unwrap().is_empty());
+        let mut journal = journals.create(Header { len: 10, ..header("/a") }).unwrap();
+        journal.record(entry(3)).unwrap();
+        journal.record(entry(1)).unwrap();
+        drop(journal);
+        let journal = journals.open(&header("/a")).unwrap().unwrap();
+        assert_eq!(journal.header.len, 10);
+        assert_eq!(journal.entries.keys().copied().collect::<Vec<_>>(), [1, 3]);
+        assert!(journals.open(&header("/b")).unwrap().is_none(), "another file is another transfer");
+        assert_eq!(journals.all().unwrap()[0].1, 2);
+        journal.remove().unwrap();
+        assert!(journals.open(&header("/a")).unwrap().is_none());
+        assert_eq!(fs::read_dir(journals.folder()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn two_processes_cannot_have_the_same_journal() {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = Journals::new(folder.path());
+        let first = journals.create(header("/a")).unwrap();
+        assert!(matches!(journals.open(&header("/a")), Err(Error::Busy { .. })));
+        assert!(matches!(journals.create(header("/a")), Err(Error::Busy { .. })));
+        drop(first);
+        assert!(journals.open(&header("/a")).unwrap().is_some());
+    }
+
+    #[test]
+    fn survives_being_cut_anywhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = Journals::new(folder.path());
+        let mut journal = journals.create(header("/a")).unwrap();
+        for part in 1..=3 {
+            journal.record(entry(part)).unwrap();
+        }
+        let path = journal.path.clone();
+        drop(journal);
+        let whole = fs::read(&path).unwrap();
+        let header_len = whole.iter().position(|byte| *byte == b'\n').unwrap();
+        for len in 0..=whole.len() {
+            for tail in [&b""[..], &[0; 20]] {
+                fs::write(&path, [&whole[..len], tail].concat()).unwrap();
+                let opened = journals.open(&header("/a")).unwrap();
+                if tail.is_empty() {
+                    assert_eq!(opened.is_some(), len >= header_len, "cut at {len}");
+                }
+                let Some(mut journal) = opened else { continue };
+                assert!(journal.entries.values().all(|found| *found == entry(found.part)));
+                journal.record(entry(9)).unwrap();
+                drop(journal);
+                let journal = journals.open(&header("/a")).unwrap().unwrap();
+                assert!(journal.entries.contains_key(&9), "what comes after a torn line is read");
+            }
+        }
+    }
+}

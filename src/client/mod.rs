@@ -1,0 +1,37 @@
+//! The client half: uploads and downloads that go on where they broke off, against any S3 endpoint.
+//!
+//! - [`endpoint`] sends one signed request and reads its answer; [`requests`] has S3's operations on it, and
+//!   [`answers`] their documents. [`retry`] decides what a failure means.
+//! - [`upload`], [`pipe`] and [`download`] move an object in parts; [`plan`] cuts it, [`workers`] says how many parts
+//!   move at once, [`source`] reads and hashes them on the way, [`journal`] remembers them.
+//! - [`progress`] tells a person or a program what happens.
+//!
+//! It shares `wire` and the digests with the server, and knows nothing of how a server stores anything. It does not
+//! read the environment either: where the endpoint, the keys and the state folder come from is `cli`'s to know.
+
+pub mod address;
+pub mod answers;
+pub mod chunks;
+pub mod copy;
+pub mod credentials;
+pub mod download;
+pub mod endpoint;
+pub mod error;
+pub mod identity;
+pub mod journal;
+pub mod pipe;
+pub mod plan;
+pub mod profiles;
+pub mod progress;
+pub mod requests;
+pub mod retry;
+pub mod send_body;
+pub mod sent_part;
+pub mod source;
+pub mod tally;
+pub mod throttle;
+pub mod upload;
+pub mod workers;
+
+pub use endpoint::Endpoint;
+pub use error::Error;

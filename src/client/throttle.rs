@@ -1,0 +1,47 @@
+//! A limit on bytes a second, over all transfers together.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Hands out time: whoever moves bytes asks how long to wait first.
+#[derive(Debug)]
+pub struct Throttle {
+    /// `None`: as fast as it goes.
+    bytes_per_s: Option<u64>,
+    /// When everything promised so far will have moved.
+    free_at: Mutex<Instant>,
+}
+
+impl Throttle {
+    pub fn new(bytes_per_s: Option<u64>) -> Throttle {
+        Throttle { bytes_per_s: bytes_per_s.filter(|rate| *rate > 0), free_at: Mutex::new(Instant::now()) }
+    }
+
+    /// How long to wait before moving `len` bytes. The time is taken, whether or not they move.
+    pub fn reserve(&self, len: u64) -> Duration {
+        let Some(rate) = self.bytes_per_s else { return Duration::ZERO };
+        let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let start = (*free_at).max(now);
+        *free_at = start + Duration::from_secs_f64(len as f64 / rate as f64);
+        start - now
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn spreads_bytes_over_time() {
+        let throttle = Throttle::new(Some(1000));
+        assert_eq!(throttle.reserve(500), Duration::ZERO);
+        assert_eq!(throttle.reserve(500), Duration::from_millis(500));
+        assert_eq!(throttle.reserve(1), Duration::from_secs(1));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert_eq!(throttle.reserve(1), Duration::ZERO);
+        assert_eq!(Throttle::new(None).reserve(u64::MAX), Duration::ZERO);
+    }
+}

@@ -1,0 +1,552 @@
+//! Uploading a file, from where the last run stopped.
+//!
+//!     journal? --no--> open upload (--resume-from-server)? --no--> already there whole? --no--> small? one PUT
+//!        |                        |                                    yes: done            large: begin an upload
+//!        +----- what has the server? compare by checksum -----> send the rest -----> complete -----> remove journal
+//!
+//! What counts as arrived is decided by checksums: the journal's of what was read from the unchanged file against
+//! the server's of what it has. Where the journal says nothing, the part is read and hashed again, which is still
+//! cheaper than sending it. A forgotten upload and a changed file start over, and say so.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dovetail_digest::Algorithm;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use http::HeaderMap;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::client::address::Address;
+use crate::client::answers::{ListedObject, ListedPart};
+use crate::client::endpoint::{Endpoint, Protection};
+use crate::client::error::Error;
+use crate::client::identity::{Change, FileIdentity};
+use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
+use crate::client::plan::{Part, Plan};
+use crate::client::requests::{
+    NewUpload, ObjectHead, SentPart, Written, combined, composite_etag, is_encrypted, is_md5,
+};
+use crate::client::sent_part::{PartSender, remembered, sent_before};
+use crate::client::source::Source;
+use crate::client::tally::Event;
+use crate::wire::error_code::ErrorCode;
+
+/// An upload that keeps vanishing is being aborted by somebody; going on would be a fight.
+const STARTS_MAX: u32 = 3;
+
+/// How files are uploaded.
+#[derive(Clone, Debug, Default)]
+pub struct PutOptions {
+    pub part_len: Option<u64>,
+    /// What describes the object: content type, metadata, storage class.
+    pub headers: HeaderMap,
+    /// Without a journal, look for an open upload of the same key.
+    pub resume_from_server: bool,
+    /// Send it even if the same bytes are there.
+    pub always: bool,
+}
+
+/// What is known about the target before it is looked at.
+#[derive(Clone, Debug)]
+pub enum Target {
+    Unknown,
+    Absent,
+    Listed(ListedObject),
+}
+
+/// A transfer that is over.
+#[derive(Clone, Debug)]
+pub struct Done {
+    pub len: u64,
+    pub etag: String,
+    pub checksum: Option<String>,
+    /// Nothing had to move.
+    pub was_there: bool,
+    /// Bytes that were there before this run.
+    pub kept_len: u64,
+}
+
+/// One file on its way.
+struct Upload<'a> {
+    endpoint: &'a Arc<Endpoint>,
+    journals: &'a Journals,
+    options: &'a PutOptions,
+    address: &'a Address,
+    path: PathBuf,
+    file: Arc<File>,
+    identity: FileIdentity,
+    plan: Plan,
+}
+
+/// An open upload and what is known of its parts.
+struct Session {
+    journal: Journal,
+    upload: NewUpload,
+    plan: Plan,
+    /// Verified to have arrived.
+    sent: BTreeMap<u16, SentPart>,
+    /// The server has them, but whether they are ours is to be seen.
+    doubtful: BTreeMap<u16, ListedPart>,
+}
+
+/// What a journal led to.
+enum Adopted {
+    Session(Box<Session>),
+    Done(Done),
+    Nothing,
+}
+
+/// Uploads one file. The caller has counted it in the tally (`add_file`).
+pub async fn put_file(
+    endpoint: &Arc<Endpoint>,
+    journals: &Journals,
+    path: &Path,
+    address: &Address,
+    options: &PutOptions,
+    target: Target,
+) -> Result<Done, Error> {
+    let opened = open(endpoint, path).await?;
+    let (file, path, identity) = opened;
+    let plan = Plan::new(identity.len, options.part_len)?;
+    let upload = Upload { endpoint, journals, options, address, path, file: Arc::new(file), identity, plan };
+    upload.run(target).await
+}
+
+async fn open(endpoint: &Endpoint, path: &Path) -> Result<(File, PathBuf, FileIdentity), Error> {
+    let owned = path.to_owned();
+    let opened = endpoint.around.tasks.spawn_blocking(move || {
+        let absolute = std::fs::canonicalize(&owned)?;
+        let file = File::open(&absolute)?;
+        if !file.metadata()?.is_file() {
+            return Err(std::io::Error::other("it is no regular file"));
+        }
+        let identity = FileIdentity::of(&file)?;
+        Ok((file, absolute, identity))
+    });
+    let doing = format!("read {}", path.display());
+    let opened = opened.await.map_err(|error| Error::file(&doing, std::io::Error::other(error)))?;
+    opened.map_err(|error| Error::file(doing, error))
+}
+
+impl Upload<'_> {
+    async fn run(&self, target: Target) -> Result<Done, Error> {
+        let mut session = match self.journals.open(&self.journal_header())? {
+            Some(journal) => match self.adopt(journal).await? {
+                Adopted::Done(done) => return Ok(done),
+                Adopted::Session(session) => Some(*session),
+                Adopted::Nothing => None,
+            },
+            None => None,
+        };
+        if session.is_none() && self.options.resume_from_server {
+            session = self.adopt_from_server().await?;
+        }
+        if session.is_none() {
+            if let Some(done) = self.already_there(target).await? {
+                return Ok(done);
+            }
+            if self.plan.count() == 1 {
+                return self.put_whole().await;
+            }
+        }
+        for _ in 0..STARTS_MAX {
+            let mut current = match session.take() {
+                Some(session) => session,
+                None => self.begin().await?,
+            };
+            let kept_len: u64 = current.sent.values().map(|part| part.len).sum();
+            self.tell_start(&current, kept_len);
+            match self.finish(&mut current).await {
+                Ok(written) => {
+                    current.journal.remove()?;
+                    return Ok(self.done(written, kept_len));
+                }
+                Err(error) if error.is_no_such_upload() => {
+                    self.note("the server has forgotten the upload; starting over");
+                    let sent_len: u64 = current.sent.values().map(|part| part.len).sum();
+                    self.endpoint.tally.unkeep(kept_len.min(sent_len));
+                    current.journal.remove()?;
+                }
+                Err(error @ Error::Changed { .. }) => {
+                    self.endpoint.abort_upload(self.address, &current.upload.id).await?;
+                    current.journal.remove()?;
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let reason = "the upload vanished again and again: somebody aborts it";
+        Err(Error::Usage(format!("cannot upload {}: {reason}", self.path.display())))
+    }
+
+    /// Goes on from a journal, if the file and the upload are still what they were.
+    async fn adopt(&self, journal: Journal) -> Result<Adopted, Error> {
+        let header = &journal.header;
+        let (Some(id), Some(identity)) = (header.upload_id.clone(), header.identity.clone()) else {
+            journal.remove()?;
+            return Ok(Adopted::Nothing);
+        };
+        let change = identity.change(&self.identity);
+        if change == Change::Content {
+            self.note("the file has changed since; starting over");
+            self.endpoint.abort_upload(self.address, &id).await?;
+            journal.remove()?;
+            return Ok(Adopted::Nothing);
+        }
+        let protection = protection_of(&header.algorithm);
+        let plan = Plan { len: header.len, part_len: header.part_len };
+        let listed = match self.endpoint.list_parts(self.address, &id).await {
+            Err(error) if error.is_no_such_upload() => {
+                return self.after_forgotten(journal, plan, protection).await;
+            }
+            listed => listed?,
+        };
+        if change == Change::Touched {
+            self.note("the file was touched since; comparing what has arrived with it");
+        }
+        let mut session = Session {
+            upload: NewUpload { id, protection },
+            plan,
+            sent: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
+            journal,
+        };
+        for part in listed {
+            let entry = session.journal.entries.get(&part.number).filter(|_| change == Change::None);
+            match entry.and_then(|entry| sent_before(entry, &part, plan, protection)) {
+                Some(sent) => drop(session.sent.insert(part.number, sent)),
+                None => drop(session.doubtful.insert(part.number, part)),
+            }
+        }
+        Ok(Adopted::Session(Box::new(session)))
+    }
+
+    /// The upload of a journal is gone. Perhaps because it was completed, and only the answer was lost.
+    async fn after_forgotten(
+        &self,
+        journal: Journal,
+        plan: Plan,
+        protection: Protection,
+    ) -> Result<Adopted, Error> {
+        let sent: Vec<SentPart> = plan
+            .parts()
+            .filter_map(|part| {
+                journal.entries.get(&part.number).and_then(|entry| remembered(entry, part, protection))
+            })
+            .collect();
+        if sent.len() == usize::from(plan.count())
+            && let Some(written) = self.completed_after_all(&sent, protection).await?
+        {
+            journal.remove()?;
+            self.endpoint.tally.keep(plan.len);
+            return Ok(Adopted::Done(Done { was_there: true, ..self.done(written, plan.len) }));
+        }
+        self.note("the server has forgotten the upload; starting over");
+        journal.remove()?;
+        Ok(Adopted::Nothing)
+    }
+
+    /// Finds the newest open upload of the key, whoever began it, if its parts have the lengths of a plan.
+    async fn adopt_from_server(&self) -> Result<Option<Session>, Error> {
+        let uploads = self.endpoint.list_uploads(self.address).await?;
+        let mine = uploads.into_iter().filter(|upload| upload.key == self.address.key);
+        let Some(found) = mine.max_by_key(|upload| upload.initiated_s) else {
+            self.note("the server has no open upload of this key");
+            return Ok(None);
+        };
+        let parts = self.endpoint.list_parts(self.address, &found.id).await?;
+        let part_len = parts.iter().map(|part| part.len).max().unwrap_or(self.plan.part_len);
+        let plan = Plan { len: self.identity.len, part_len };
+        let fits = |part: &ListedPart| {
+            u64::from(part.number) <= plan.len.div_ceil(part_len).max(1)
+                && plan.part(part.number).len == part.len
+        };
+        if plan.len.div_ceil(part_len) > u64::from(crate::base::limits::PART_NUMBER_MAX)
+            || !parts.iter().all(fits)
+        {
+            self.note("the open upload on the server was cut in other parts; starting over");
+            return Ok(None);
+        }
+        let crc =
+            |part: &ListedPart| part.checksum.is_some_and(|(algorithm, _)| algorithm == Algorithm::Crc64Nvme);
+        let protection =
+            if !parts.is_empty() && parts.iter().all(crc) { Protection::Crc64 } else { Protection::Md5 };
+        let upload = NewUpload { id: found.id, protection };
+        let journal = self.create_journal(&upload, plan).await?;
+        let doubtful = parts.into_iter().map(|part| (part.number, part)).collect();
+        Ok(Some(Session { journal, upload, plan, sent: BTreeMap::new(), doubtful }))
+    }
+
+    /// Whether the object is already there, byte for byte, as far as its checksum or its ETag can tell.
+    async fn already_there(&self, target: Target) -> Result<Option<Done>, Error> {
+        let may_be = match &target {
+            Target::Absent => false,
+            Target::Listed(object) => object.len == self.identity.len,
+            Target::Unknown => true,
+        };
+        if self.options.always || !may_be {
+            return Ok(None);
+        }
+        let head = match self.endpoint.head_object(self.address).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            // Somebody who may write but not read: then it is sent.
+            Err(error) if error.status() == Some(403) => return Ok(None),
+            head => head?,
+        };
+        if !self.is_same(&head).await? {
+            return Ok(None);
+        }
+        self.endpoint.tally.keep(self.identity.len);
+        let written = Written { etag: head.etag, checksum: head.checksum };
+        Ok(Some(Done { was_there: true, ..self.done(written, self.identity.len) }))
+    }
+
+    async fn is_same(&self, head: &ObjectHead) -> Result<bool, Error> {
+        if head.len != self.identity.len {
+            return Ok(false);
+        }
+        let whole = self.source(Part { number: 1, offset: 0, len: self.identity.len });
+        let doing = format!("read {}", self.path.display());
+        if let Some(checksum) = head.checksum
+            && checksum.part_count.is_none()
+        {
+            return Ok(self.endpoint.digest(&whole, checksum.algorithm, &doing).await? == checksum.digest);
+        }
+        if is_encrypted(&head.headers) {
+            return Ok(false);
+        }
+        if is_md5(&head.etag) {
+            return Ok(self.endpoint.digest(&whole, Algorithm::Md5, &doing).await?.to_hex() == head.etag);
+        }
+        if head.etag.ends_with(&format!("-{}", self.plan.count())) {
+            let mut parts = Vec::new();
+            for part in self.plan.parts() {
+                let digest = self.endpoint.digest(&self.source(part), Algorithm::Md5, &doing).await?;
+                parts.push(SentPart { number: part.number, len: part.len, etag: digest.to_hex(), digest });
+            }
+            return Ok(composite_etag(&parts).as_ref() == Some(&head.etag));
+        }
+        Ok(false)
+    }
+
+    async fn put_whole(&self) -> Result<Done, Error> {
+        let _permit = self.endpoint.workers.permit().await;
+        let source = self.source(self.plan.part(1));
+        let written = self.endpoint.put_object(self.address, &source, &self.options.headers).await?;
+        self.endpoint.workers.succeeded(self.plan.len);
+        self.check_unchanged().await?;
+        Ok(self.done(written, 0))
+    }
+
+    async fn begin(&self) -> Result<Session, Error> {
+        let upload = self.endpoint.create_upload(self.address, &self.options.headers).await?;
+        match self.create_journal(&upload, self.plan).await {
+            Ok(journal) => Ok(Session {
+                journal,
+                upload,
+                plan: self.plan,
+                sent: BTreeMap::new(),
+                doubtful: BTreeMap::new(),
+            }),
+            Err(error) => {
+                // Without a journal nobody would ever finish it.
+                self.endpoint.abort_upload(self.address, &upload.id).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn create_journal(&self, upload: &NewUpload, plan: Plan) -> Result<Journal, Error> {
+        let header = Header {
+            len: plan.len,
+            part_len: plan.part_len,
+            upload_id: Some(upload.id.clone()),
+            identity: Some(self.identity.clone()),
+            algorithm: upload.protection.algorithm().name().to_owned(),
+            started_ms: self.endpoint.now_ms(),
+            ..self.journal_header()
+        };
+        let journals = self.journals.clone();
+        let created = self.endpoint.around.tasks.spawn_blocking(move || journals.create(header)).await;
+        created.map_err(|error| Error::file("write the journal", std::io::Error::other(error)))?
+    }
+
+    /// Sends what is missing and completes. The journal is true whatever happens.
+    async fn finish(&self, session: &mut Session) -> Result<Written, Error> {
+        let mut is_second = false;
+        loop {
+            self.send_missing(session).await?;
+            self.check_unchanged().await?;
+            let parts: Vec<SentPart> = session.sent.values().cloned().collect();
+            let protection = session.upload.protection;
+            let completed =
+                self.endpoint.complete_upload(self.address, &session.upload.id, &parts, protection).await;
+            match completed {
+                Ok(written) => return self.verified(written, &parts, protection),
+                Err(error) if error.is_no_such_upload() => {
+                    let written = self.completed_after_all(&parts, protection).await?;
+                    return written.ok_or(error);
+                }
+                // What we believe about a part is wrong: an answer was damaged, or somebody else sent the part.
+                Err(error) if error.code() == Some(ErrorCode::InvalidPart) && !is_second => {
+                    is_second = true;
+                    self.note("the server has other parts than it said; comparing them again");
+                    let listed = self.endpoint.list_parts(self.address, &session.upload.id).await?;
+                    session.sent.clear();
+                    session.doubtful = listed.into_iter().map(|part| (part.number, part)).collect();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn send_missing(&self, session: &mut Session) -> Result<(), Error> {
+        let mut running = FuturesUnordered::new();
+        for part in session.plan.parts() {
+            if session.sent.contains_key(&part.number) {
+                continue;
+            }
+            let permit = loop {
+                tokio::select! {
+                    biased;
+                    Some(sent) = running.next() => self.arrived(session, sent)?,
+                    permit = self.endpoint.workers.permit() => break permit,
+                }
+            };
+            let sender = PartSender {
+                endpoint: Arc::clone(self.endpoint),
+                address: self.address.clone(),
+                upload: session.upload.clone(),
+                source: self.source(part),
+                part,
+                listed: session.doubtful.remove(&part.number),
+            };
+            // Dropped with `running`, so that a failure stops the other parts too.
+            running.push(AbortOnDropHandle::new(self.endpoint.around.tasks.spawn(async move {
+                let _permit = permit;
+                sender.send().await
+            })));
+        }
+        while let Some(sent) = running.next().await {
+            self.arrived(session, sent)?;
+        }
+        Ok(())
+    }
+
+    fn arrived(
+        &self,
+        session: &mut Session,
+        sent: Result<Result<SentPart, Error>, tokio::task::JoinError>,
+    ) -> Result<(), Error> {
+        let sent = sent.map_err(|error| Error::file("upload a part", std::io::Error::other(error)))??;
+        session.journal.record(Entry {
+            part: sent.number,
+            etag: sent.etag.clone(),
+            digest: sent.digest.to_hex(),
+            at_ms: self.endpoint.now_ms(),
+        })?;
+        session.sent.insert(sent.number, sent);
+        Ok(())
+    }
+
+    /// Whether the object is what these parts join to.
+    async fn completed_after_all(
+        &self,
+        parts: &[SentPart],
+        protection: Protection,
+    ) -> Result<Option<Written>, Error> {
+        let head = match self.endpoint.head_object(self.address).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            head => head?,
+        };
+        let len: u64 = parts.iter().map(|part| part.len).sum();
+        let same_etag = composite_etag(parts).is_some_and(|etag| etag == head.etag);
+        let same_checksum = protection == Protection::Crc64
+            && head.checksum.is_some_and(|checksum| {
+                checksum.algorithm == Algorithm::Crc64Nvme && checksum.digest == combined(parts)
+            });
+        let is_ours = head.len == len && (same_etag || same_checksum);
+        Ok(is_ours.then_some(Written { etag: head.etag, checksum: head.checksum }))
+    }
+
+    fn verified(
+        &self,
+        written: Written,
+        parts: &[SentPart],
+        protection: Protection,
+    ) -> Result<Written, Error> {
+        if let Some(checksum) = written.checksum
+            && protection == Protection::Crc64
+            && checksum.algorithm == Algorithm::Crc64Nvme
+            && checksum.part_count.is_none()
+            && checksum.digest != combined(parts)
+        {
+            let reason = "the server's checksum of the whole is not that of the file".into();
+            return Err(Error::Corrupt { doing: format!("complete {}", self.address), reason });
+        }
+        Ok(written)
+    }
+
+    /// A file that is written to while it is read has no content one could speak of.
+    async fn check_unchanged(&self) -> Result<(), Error> {
+        let (file, path) = (Arc::clone(&self.file), self.path.clone());
+        let doing = format!("read {}", path.display());
+        let now = self.endpoint.around.tasks.spawn_blocking(move || FileIdentity::of(&file)).await;
+        let now = now.map_err(|error| Error::file(&doing, std::io::Error::other(error)))?;
+        let now = now.map_err(|error| Error::file(&doing, error))?;
+        if self.identity.change(&now) != Change::None {
+            return Err(Error::Changed { path });
+        }
+        Ok(())
+    }
+
+    fn source(&self, part: Part) -> Source {
+        Source::File {
+            file: Arc::clone(&self.file),
+            path: Arc::from(self.path.as_path()),
+            offset: part.offset,
+            len: part.len,
+        }
+    }
+
+    fn journal_header(&self) -> Header {
+        Header::new(Direction::Upload, &self.endpoint.name(), self.address, &self.path)
+    }
+
+    fn done(&self, written: Written, kept_len: u64) -> Done {
+        Done {
+            len: self.identity.len,
+            etag: written.etag,
+            checksum: written
+                .checksum
+                .map(|checksum| format!("{}:{}", checksum.algorithm.name(), checksum.encode())),
+            was_there: false,
+            kept_len,
+        }
+    }
+
+    fn tell_start(&self, session: &Session, kept_len: u64) {
+        self.endpoint.tally.keep(kept_len);
+        self.endpoint.tally.tell(&Event::Started {
+            what: self.address.to_string(),
+            bytes: Some(session.plan.len),
+            kept_bytes: kept_len,
+            upload_id: Some(session.upload.id.clone()),
+        });
+        if kept_len > 0 {
+            let (has, all) = (session.sent.len(), session.plan.count());
+            self.note(&format!("going on: {has} of {all} parts have arrived before"));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.endpoint.tally.note(self.address, text);
+    }
+}
+
+fn protection_of(algorithm: &str) -> Protection {
+    if algorithm == Algorithm::Crc64Nvme.name() { Protection::Crc64 } else { Protection::Md5 }
+}

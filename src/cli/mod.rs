@@ -1,19 +1,36 @@
 //! The commands, and the configuration that puts the other layers together.
 //!
-//! Exit codes: 0 done, 1 failed while running, 2 bad usage or configuration. stdout is what was asked for, stderr is
+//! Exit codes: 0 done, 1 failed while running, 2 bad usage or configuration; the client's commands have 3 for what
+//! the same command may finish later, and 130 for Ctrl-C. stdout is what was asked for, stderr is
 //! progress and logs.
 
+mod abort;
+mod client;
+mod completions;
 pub mod config;
+mod connect;
+mod cp;
 pub mod credentials;
 pub mod data_dir;
 mod failure;
 mod fsck;
+mod get;
+mod ls;
+mod many;
+mod mb;
+mod presign;
+mod put;
+mod resume;
+mod rm;
 mod serve;
 mod signals;
+mod stat;
 mod stores;
+mod transfer;
+mod uploads;
 mod welcome;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,6 +56,8 @@ enum Command {
     /// Check that metadata and blobs agree, while no gateway runs on them
     #[command(after_help = FSCK_HELP)]
     Fsck(FsckArgs),
+    #[command(flatten)]
+    Client(client::ClientCommand),
 }
 
 const SERVE_HELP: &str = "\
@@ -105,6 +124,7 @@ pub fn run() -> ExitCode {
             let flags = Flags { config: args.config, data_dir: args.data_dir, ..Flags::default() };
             fsck::fsck(flags, args.deep, args.repair, args.json)
         }
+        Command::Client(command) => return client::run(command, Cli::command()),
     };
     done.map_or_else(|failure| failure.report(), |()| ExitCode::SUCCESS)
 }

@@ -13,7 +13,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["base", "telemetry", "meta", "blob"]),
     ("s3", &["base", "telemetry", "wire", "engine", "meta", "blob"]),
     ("http", &["base", "telemetry", "s3"]),
-    ("cli", &["base", "telemetry", "wire", "engine", "meta", "blob", "s3", "http"]),
+    ("client", &["base", "telemetry", "wire"]),
+    ("cli", &["base", "telemetry", "wire", "engine", "meta", "blob", "s3", "http", "client"]),
 ];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

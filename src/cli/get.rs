@@ -1,0 +1,189 @@
+//! `dovetail get`: downloads objects and prefixes, and goes on where an earlier run stopped.
+
+use std::path::{Component, Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::connect::{Connect, Effort};
+use super::many::Many;
+use super::transfer::{self, OnStop, Output, Session};
+use crate::client::address::Address;
+use crate::client::download::{GetOptions, get_file, get_pipe};
+use crate::client::error::Error;
+use crate::client::upload::Done;
+
+pub const HELP: &str = "\
+Examples:
+  dovetail get s3://bucket/backup.tar .
+      run it again after anything went wrong: it goes on where it stopped
+  dovetail get -r s3://bucket/photos/ photos
+  dovetail get s3://bucket/db.sql - | psql db
+
+A file gets its name when it is whole and its checksum is right; until then it is NAME.dovetail-part.
+Exit codes: 0 done, 1 failed, 2 bad usage, 3 not this time: the same command goes on, 130 interrupted.";
+
+#[derive(Args, Debug)]
+pub struct GetArgs {
+    /// s3://bucket/key, or s3://bucket/prefix with -r
+    #[arg(value_name = "s3://BUCKET/KEY")]
+    source: String,
+    /// A file, a folder, or - for stdout
+    #[arg(value_name = "FILE")]
+    target: String,
+    /// Download every object under the prefix
+    #[arg(short, long)]
+    recursive: bool,
+    /// Download even what is already there
+    #[arg(long)]
+    force: bool,
+    /// Say what would be downloaded, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    connect: Connect,
+    #[command(flatten)]
+    effort: Effort,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub fn get(args: GetArgs) -> ExitCode {
+    let on_stop = if args.target == "-" { OnStop::Leave } else { OnStop::Resume };
+    let (connect, effort, output) = (args.connect.clone(), args.effort.clone(), args.output.clone());
+    if args.target == "-" && output.json {
+        return transfer::fail(&Error::Usage("stdout is either the object or --json".into())).into();
+    }
+    transfer::run(&connect, &effort, &output, on_stop, async |session| {
+        let source = Address::parse(&args.source)?;
+        if args.recursive {
+            return args.get_all(session, &source).await;
+        }
+        if source.is_prefix() {
+            return Err(Error::Usage(format!("{source} is no object; download what is under it with -r")));
+        }
+        args.get_one(session, source).await
+    })
+}
+
+impl GetArgs {
+    fn options(&self) -> GetOptions {
+        GetOptions { part_len: self.effort.part_size, always: self.force }
+    }
+
+    async fn get_one(&self, session: &Session, source: Address) -> Result<u8, Error> {
+        let path = self.target_path(source.file_name());
+        if self.dry_run {
+            eprintln!("would download {source} to {}", path.display());
+            return Ok(0);
+        }
+        let (endpoint, journals, options) =
+            (Arc::clone(&session.endpoint), session.journals.clone(), self.options());
+        let (is_pipe, memory_len) = (self.target == "-", self.effort.memory);
+        let mut many = Many::new(session);
+        let what = source.to_string();
+        let download = async move {
+            if is_pipe {
+                endpoint.tally.add_file(0);
+                return get_pipe(&endpoint, &source, std::io::stdout(), &options, memory_len).await;
+            }
+            let head = endpoint.head_object(&source).await?;
+            endpoint.tally.add_file(head.len);
+            get_file(&endpoint, &journals, &source, &path, &options, None).await
+        };
+        many.start(what, download).await;
+        Ok(many.finish("received").await)
+    }
+
+    async fn get_all(&self, session: &Session, source: &Address) -> Result<u8, Error> {
+        if self.target == "-" {
+            return Err(Error::Usage("stdout takes one object".into()));
+        }
+        let folder = PathBuf::from(&self.target);
+        let mut many = Many::new(session);
+        let mut token: Option<String> = None;
+        loop {
+            let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
+            for object in page.objects {
+                let address = Address { bucket: source.bucket.clone(), key: object.key.clone() };
+                let Some(path) = local_path(&folder, &source.key, &object.key) else {
+                    session.tally.note(&address, "skipped: its key is no path below the folder");
+                    continue;
+                };
+                // What consoles make to show an empty folder.
+                if object.key.ends_with('/') {
+                    continue;
+                }
+                if self.dry_run {
+                    println!("would download {address} to {}", path.display());
+                    continue;
+                }
+                session.tally.add_file(object.len);
+                let (endpoint, journals, options) =
+                    (Arc::clone(&session.endpoint), session.journals.clone(), self.options());
+                let what = address.to_string();
+                let download = async move {
+                    get_file(&endpoint, &journals, &address, &path, &options, Some(object)).await
+                };
+                many.start(what, download).await;
+            }
+            token = page.next;
+            if token.is_none() {
+                break;
+            }
+        }
+        if self.dry_run {
+            return Ok(0);
+        }
+        Ok(many.finish("received").await)
+    }
+
+    fn target_path(&self, name: &str) -> PathBuf {
+        let path = PathBuf::from(&self.target);
+        if self.target.ends_with('/') || path.is_dir() { path.join(name) } else { path }
+    }
+}
+
+/// Where an object of a prefix goes: below the folder, whatever its key says.
+fn local_path(folder: &Path, prefix: &str, key: &str) -> Option<PathBuf> {
+    // With `s3://bucket/photos`, `photos/a` is `a`; with `s3://bucket/pho` it is `photos/a`.
+    let start = prefix.rfind('/').map_or(0, |slash| slash + 1);
+    let name = match key.strip_prefix(prefix) {
+        Some(rest) if rest.starts_with('/') => rest.trim_start_matches('/'),
+        _ => key.get(start..)?,
+    };
+    let relative = Path::new(name);
+    let is_below = relative.components().all(|part| matches!(part, Component::Normal(_)));
+    (is_below && !name.is_empty() && !name.contains('\0')).then(|| folder.join(relative))
+}
+
+/// Downloads one object of a journal again; for `dovetail resume`.
+pub fn resume(
+    session: &Session,
+    path: PathBuf,
+    address: Address,
+) -> impl Future<Output = Result<Done, Error>> + Send + use<> {
+    let (endpoint, journals) = (Arc::clone(&session.endpoint), session.journals.clone());
+    async move { get_file(&endpoint, &journals, &address, &path, &GetOptions::default(), None).await }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_key_leads_out_of_the_folder() {
+        let path =
+            |prefix, key| local_path(Path::new("f"), prefix, key).map(|path| path.display().to_string());
+        assert_eq!(path("", "a/b").as_deref(), Some("f/a/b"));
+        assert_eq!(path("a/", "a/b").as_deref(), Some("f/b"));
+        assert_eq!(path("a", "a/b").as_deref(), Some("f/b"));
+        assert_eq!(path("a", "ab/c").as_deref(), Some("f/ab/c"));
+        assert_eq!(path("x/a", "x/ab/c").as_deref(), Some("f/ab/c"));
+        assert_eq!(path("", "/etc/passwd").as_deref(), Some("f/etc/passwd"));
+        for key in ["../b", "a/../../b", "..", "", "./a", "a\0b"] {
+            assert_eq!(path("", key), None, "{key:?}");
+        }
+    }
+}

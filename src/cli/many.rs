@@ -1,0 +1,85 @@
+//! Many transfers side by side.
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::transfer::{Session, code_of, tell_failure};
+use crate::client::error::Error;
+use crate::client::tally::Event;
+use crate::client::upload::Done;
+
+/// Transfers that are open at once. How many requests they send together is decided by `client::workers`; this only
+/// bounds open files.
+const OPEN_MAX: usize = 64;
+
+/// Runs transfers and remembers how they went.
+pub struct Many<'a> {
+    session: &'a Session,
+    running: FuturesUnordered<AbortOnDropHandle<Ended>>,
+    failed: u64,
+    /// 0, or that of the worst failure.
+    code: u8,
+}
+
+/// What was moved, how many bytes it has, and how that went.
+type Ended = (String, Result<Done, Error>);
+
+impl<'a> Many<'a> {
+    pub fn new(session: &'a Session) -> Many<'a> {
+        Many { session, running: FuturesUnordered::new(), failed: 0, code: 0 }
+    }
+
+    /// Starts a transfer once there is room; `what` names it.
+    pub async fn start<F>(&mut self, what: String, transfer: F)
+    where
+        F: Future<Output = Result<Done, Error>> + Send + 'static,
+    {
+        while self.running.len() >= OPEN_MAX {
+            self.wait_for_one().await;
+        }
+        let task = async move { (what, transfer.await) };
+        self.running.push(AbortOnDropHandle::new(self.session.tasks.spawn(task)));
+    }
+
+    /// A transfer that could not even begin.
+    pub fn failed(&mut self, what: &str, error: &Error) {
+        tell_failure(&self.session.tally, what, error);
+        self.failed += 1;
+        // What cannot be resumed weighs more than what can.
+        self.code = if self.code == 0 { code_of(error) } else { self.code.min(code_of(error)) };
+    }
+
+    /// Waits for all, prints the sums, and gives the exit code.
+    pub async fn finish(mut self, verb: &str) -> u8 {
+        while !self.running.is_empty() {
+            self.wait_for_one().await;
+        }
+        self.session.display.finish(&self.session.tally, self.failed, verb);
+        self.code
+    }
+
+    async fn wait_for_one(&mut self) {
+        match self.running.next().await {
+            Some(Ok((what, Ok(done)))) => {
+                let tally = Arc::clone(&self.session.tally);
+                tally.file_done();
+                tally.tell(&Event::Done {
+                    what,
+                    bytes: done.len,
+                    sent_bytes: done.len - done.kept_len.min(done.len),
+                    etag: Some(done.etag),
+                    checksum: done.checksum,
+                    skipped: done.was_there,
+                });
+            }
+            Some(Ok((what, Err(error)))) => self.failed(&what, &error),
+            Some(Err(error)) => {
+                self.failed("a transfer", &Error::file("finish it", std::io::Error::other(error)))
+            }
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What every command of the client has around it: an endpoint, journals, a display, and a way to be stopped.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use etcetera::BaseStrategy as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::connect::{Connect, Effort, environment};
+use crate::base::tasks::Tasks;
+use crate::client::endpoint::Endpoint;
+use crate::client::error::{Class, Error};
+use crate::client::journal::Journals;
+use crate::client::progress::{Display, Mode};
+use crate::client::tally::{Event, Tally};
+
+/// What a command that was stopped still has to put right has this long.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Something failed for good.
+pub const FAILED: u8 = 1;
+/// Bad usage.
+pub const USAGE: u8 = 2;
+/// It did not work out this time; the same command goes on.
+pub const RESUMABLE: u8 = 3;
+/// Stopped by Ctrl-C, as shells count.
+pub const INTERRUPTED: u8 = 130;
+
+/// What is shown.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub struct Output {
+    /// Print what happens as JSON, one object a line, on stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Print failures only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print every file and every retry, too
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// What a command works with.
+pub struct Session {
+    pub endpoint: Arc<Endpoint>,
+    pub journals: Journals,
+    pub tally: Arc<Tally>,
+    pub tasks: Tasks,
+    pub display: Display,
+    /// Cancelled by Ctrl-C, for what has to be put right before the end.
+    pub stop: CancellationToken,
+}
+
+/// Runs a command that moves no bytes: it prints an answer.
+pub fn ask<F>(connect: &Connect, job: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Session) -> Result<(), Error>,
+{
+    let output = Output { quiet: true, ..Output::default() };
+    run(connect, &Effort::default(), &output, OnStop::Leave, async |session| job(session).await.map(|()| 0))
+}
+
+/// Prints a line of an answer. Whoever closed stdout has seen enough.
+pub fn print_line(line: impl std::fmt::Display) {
+    use std::io::Write as _;
+    if let Err(error) = writeln!(std::io::stdout(), "{line}")
+        && error.kind() == std::io::ErrorKind::BrokenPipe
+    {
+        std::process::exit(0);
+    }
+}
+
+/// What happens on Ctrl-C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStop {
+    /// The same command goes on: say so.
+    Resume,
+    /// There is nothing to go on from.
+    Leave,
+    /// The command puts something right first.
+    Finish,
+}
+
+impl Output {
+    fn mode(&self) -> Mode {
+        match (self.quiet, self.json, std::io::stderr().is_terminal()) {
+            (true, ..) => Mode::Quiet,
+            (_, true, _) => Mode::Json,
+            (.., true) => Mode::Bar,
+            (.., false) => Mode::Lines,
+        }
+    }
+}
+
+/// Runs a job to its end or to Ctrl-C. The job says how it went by an exit code, or fails with the reason.
+pub fn run<F>(connect: &Connect, effort: &Effort, output: &Output, on_stop: OnStop, job: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Session) -> Result<u8, Error>,
+{
+    ExitCode::from(run_for_code(connect, effort, output, on_stop, job))
+}
+
+/// The same for a command that runs several jobs, and a job without bytes: the exit code as a number.
+pub fn run_for_code<F>(connect: &Connect, effort: &Effort, output: &Output, on_stop: OnStop, job: F) -> u8
+where
+    F: AsyncFnOnce(&Session) -> Result<u8, Error>,
+{
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Error::file("start threads", error)),
+    };
+    let code = runtime.block_on(async {
+        let tasks = Tasks::new();
+        let display = Display::new(output.mode(), output.verbose);
+        let tally = Arc::new(display.tally());
+        let environment = environment();
+        let endpoint = match connect.endpoint(effort, &environment, &tasks, &tally) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return fail(&error),
+        };
+        let stop = CancellationToken::new();
+        let session = Session { endpoint, journals: journals(), tally, tasks, display, stop };
+        let (display, tally) = (session.display.clone(), Arc::clone(&session.tally));
+        let _shown = AbortOnDropHandle::new(session.tasks.spawn(async move { display.run(tally).await }));
+        watch(&session, on_stop, job).await
+    });
+    // A thread may be waiting for a pipe that says nothing.
+    runtime.shutdown_background();
+    code
+}
+
+async fn watch<F>(session: &Session, on_stop: OnStop, job: F) -> u8
+where
+    F: AsyncFnOnce(&Session) -> Result<u8, Error>,
+{
+    let job = job(session);
+    tokio::pin!(job);
+    tokio::select! {
+        done = &mut job => match done {
+            Ok(code) => code,
+            Err(error) => {
+                session.display.clear();
+                fail(&error)
+            }
+        },
+        () = interrupted() => {
+            if on_stop == OnStop::Finish {
+                session.stop.cancel();
+                let _ = tokio::time::timeout(STOP_TIMEOUT, &mut job).await;
+            }
+            session.display.clear();
+            eprintln!("dovetail: interrupted");
+            if on_stop == OnStop::Resume {
+                eprintln!("The same command goes on where this stopped:\n  {}", command_line());
+            }
+            INTERRUPTED
+        }
+    }
+}
+
+async fn interrupted() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Says why on stderr, with what to do about it.
+pub fn fail(error: &Error) -> u8 {
+    eprintln!("dovetail: {error}");
+    if let Some(advice) = error.advice() {
+        eprintln!("  {advice}");
+    }
+    code_of(error)
+}
+
+/// The exit code of a failure.
+pub fn code_of(error: &Error) -> u8 {
+    match error {
+        Error::Usage(_) => USAGE,
+        Error::Interrupted => INTERRUPTED,
+        error if is_resumable(error) => RESUMABLE,
+        _ => FAILED,
+    }
+}
+
+/// Whether the same command may work later.
+pub fn is_resumable(error: &Error) -> bool {
+    error.class() != Class::Stop
+}
+
+/// Tells that a transfer has failed.
+pub fn tell_failure(tally: &Tally, what: &str, error: &Error) {
+    tally.tell(&Event::Failed {
+        what: what.to_owned(),
+        error: error.to_string(),
+        advice: error.advice(),
+        resumable: is_resumable(error),
+    });
+}
+
+/// Where journals are: the platform's folder for state.
+pub fn journals() -> Journals {
+    let folder =
+        etcetera::choose_base_strategy().map(|base| base.state_dir().unwrap_or_else(|| base.data_dir()));
+    // Without a home there is still the folder one is in.
+    Journals::new(folder.unwrap_or_else(|_| PathBuf::from(".")).join("dovetail").join("transfers"))
+}
+
+/// This command, as one would type it again.
+fn command_line() -> String {
+    std::env::args().map(|argument| quoted(&argument)).collect::<Vec<_>>().join(" ")
+}
+
+/// As a shell reads it.
+pub fn quoted(argument: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !argument.is_empty() && argument.chars().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_can_be_typed_again() {
+        for (argument, expected) in [
+            ("s3://bucket/a-b_c.txt", "s3://bucket/a-b_c.txt"),
+            ("a b", "'a b'"),
+            ("it's", "'it'\\''s'"),
+            ("", "''"),
+            ("$HOME", "'$HOME'"),
+            ("a*", "'a*'"),
+        ] {
+            assert_eq!(quoted(argument), expected);
+        }
+    }
+}

@@ -8,3 +8,4 @@ mod model;
 mod process;
 mod seed;
 mod tidy;
+mod transfers;

@@ -97,8 +97,8 @@ async fn refuses_lists_that_do_not_fit_in_the_order_of_the_rules_and_stays_usabl
     let fixture = Fixture::new().await;
     let (id, parts) = upload_of(&fixture, &[(1, MIN), (2, 10), (5, MIN), (9, 20)]).await;
     let [one, two, five, nine] = parts[..] else { unreachable!("four were uploaded") };
-    type Check = fn(&Error) -> bool;
-    let table: [(&[(u16, [u8; 16])], Check); 10] = [
+    type Row<'a> = (&'a [(u16, [u8; 16])], fn(&Error) -> bool);
+    let table: [Row<'_>; 10] = [
         (&[], |err| matches!(err, Error::NoParts)),
         (&[two, one], |err| matches!(err, Error::InvalidPartOrder)),
         (&[one, one], |err| matches!(err, Error::InvalidPartOrder)),
@@ -140,7 +140,8 @@ async fn judges_checksums_kinds_and_sizes_by_what_the_upload_was_created_with() 
     use ChecksumKind::{Composite, FullObject};
     type Change = fn(&mut CompleteMultipartUpload);
     type Check = fn(&Result<Completed, Error>) -> bool;
-    let table: [(Option<(Algorithm, ChecksumKind)>, Change, Check); 18] = [
+    type Row = (Option<(Algorithm, ChecksumKind)>, Change, Check);
+    let table: [Row; 18] = [
         (
             Some((Crc32, Composite)),
             |request| request.parts[1].checksum = None,

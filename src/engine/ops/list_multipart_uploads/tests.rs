@@ -31,7 +31,8 @@ async fn lists_by_key_then_by_age_with_prefixes_rolled_up() {
     let fixture = fixture_with(KEYS).await;
     let all = ["a", "a", "a", "a/x", "a/y", "a/y/z", "b", "c/1", "c/2", "ä"];
     // Prefix, delimiter, key marker, what is listed.
-    let table: [(&str, Option<&str>, Option<&str>, &[&str]); 12] = [
+    type Row<'a> = (&'a str, Option<&'a str>, Option<&'a str>, &'a [&'a str]);
+    let table: [Row<'_>; 12] = [
         ("", None, None, &all),
         ("", Some("/"), None, &["a", "a", "a", "[a/]", "b", "[c/]", "ä"]),
         ("a", None, None, &["a", "a", "a", "a/x", "a/y", "a/y/z"]),

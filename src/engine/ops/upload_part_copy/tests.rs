@@ -134,8 +134,8 @@ async fn refuses_what_cannot_be_copied() {
     fixture.put_empty("empty").await;
     let id = fixture.create(None).await;
     let only_if = |conditions| Source { conditions, ..source("source") };
-    type Check = fn(&Error) -> bool;
-    let table: [(Source, Option<(u64, u64)>, Check); 8] = [
+    type Row = (Source, Option<(u64, u64)>, fn(&Error) -> bool);
+    let table: [Row; 8] = [
         (source("absent"), None, |err| matches!(err, Error::NoSuchKey)),
         (Source { bucket: "absent".into(), ..source("source") }, None, |err| {
             matches!(err, Error::NoSuchBucket)

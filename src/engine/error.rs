@@ -17,6 +17,12 @@ pub enum Error {
     NoSuchKey,
     #[error("the version does not exist")]
     NoSuchVersion,
+    /// The key's newest version is a delete marker, of this id: a plain read finds no object.
+    #[error("the object is deleted")]
+    ObjectDeleted { marker_id: String },
+    /// The version that was asked for is a delete marker.
+    #[error("the version is a delete marker")]
+    IsDeleteMarker { marker_id: String, modified_ms: i64 },
     /// Unknown, of another key, aborted, or completed.
     #[error("the upload does not exist")]
     NoSuchUpload,
@@ -83,6 +89,9 @@ pub enum Error {
     /// A listing continues at an upload that is not one of the bucket.
     #[error("the upload id marker is invalid")]
     InvalidUploadIdMarker,
+    /// A listing continues at a version id that Dovetail never gave out.
+    #[error("the version id marker is invalid")]
+    InvalidVersionIdMarker,
     /// The body ended early or late, or did not verify: the front end's own error, handed back to it.
     #[error("the body failed: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),

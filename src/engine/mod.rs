@@ -15,6 +15,7 @@ pub mod inline;
 pub mod jobs;
 pub mod objects;
 pub mod ops;
+mod prefixes;
 pub mod readers;
 pub mod reading;
 pub mod references;

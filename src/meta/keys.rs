@@ -67,12 +67,12 @@ impl fmt::Debug for ContentId {
 /// An upload's id is the id of the content it will become, so that Complete moves no part record.
 pub type UploadId = ContentId;
 
-/// The first key of a bucket in `Objects`, `Versions`, `Uploads` and `BucketDocuments`.
+/// The first key of a bucket in `Objects`, `Versions`, `NullVersions`, `Uploads` and `BucketDocuments`.
 pub fn bucket_start(bucket: BucketId) -> Vec<u8> {
     bucket.0.to_vec()
 }
 
-/// `Objects`: bucket, key.
+/// `Objects` and `NullVersions`: bucket, key.
 pub fn object(bucket: BucketId, key: &str) -> Vec<u8> {
     [&bucket.0[..], key.as_bytes()].concat()
 }
@@ -98,6 +98,18 @@ pub fn parse_upload(bucket: BucketId, stored: &[u8]) -> Option<(&[u8], UploadId)
 /// `Versions`: bucket, key, NUL, inverted sequence number: newest first.
 pub fn version(bucket: BucketId, key: &str, sequence: u64) -> Vec<u8> {
     [&bucket.0[..], key.as_bytes(), &[0], &(!sequence).to_be_bytes()].concat()
+}
+
+/// The first key of `Versions` that an object key can have.
+pub fn versions_start(bucket: BucketId, key: &str) -> Vec<u8> {
+    [&bucket.0[..], key.as_bytes(), &[0]].concat()
+}
+
+/// Object key and sequence number in a key of `Versions` that belongs to `bucket`.
+pub fn parse_version(bucket: BucketId, stored: &[u8]) -> Option<(&[u8], u64)> {
+    let (rest, inverted) = stored.strip_prefix(&bucket.0[..])?.split_last_chunk::<8>()?;
+    let (nul, key) = rest.split_last()?;
+    (*nul == 0).then_some((key, !u64::from_be_bytes(*inverted)))
 }
 
 /// `Progress`, `Inline` and `Completed`: the content or upload alone.
@@ -204,6 +216,23 @@ mod tests {
             found.iter().map(|(key, id)| (*key, id.time_ms())).collect::<Vec<_>>(),
             [(&b"a"[..], 1_000), (b"a", 2_000), (b"a/b", 1_000)]
         );
+    }
+
+    #[test]
+    fn versions_sort_by_key_then_newest_first() {
+        let bucket = BucketId([1; 8]);
+        let mut keys = [
+            version(bucket, "a", 0),
+            version(bucket, "a/b", 9),
+            version(bucket, "a", u64::MAX),
+            version(bucket, "a", 256),
+        ];
+        keys.sort();
+        let found: Vec<_> = keys.iter().map(|key| parse_version(bucket, key).unwrap()).collect();
+        assert_eq!(found, [(&b"a"[..], u64::MAX), (b"a", 256), (b"a", 0), (b"a/b", 9)]);
+        assert!(keys[0].starts_with(&versions_start(bucket, "a")));
+        assert_eq!(parse_version(BucketId([2; 8]), &keys[0]), None);
+        assert_eq!(parse_version(bucket, &object(bucket, "a-long-key")), None);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub enum Table {
     Buckets = 1,
     /// Bucket and key: the current [`records::VersionRecord`], never a delete marker. What listings read.
     Objects = 2,
-    /// Bucket, key, newest first: noncurrent versions and delete markers.
+    /// Bucket, key, newest first: every other version, and every delete marker, also one that is the newest.
     Versions = 3,
     /// Bucket, key, upload: [`records::UploadRecord`] of open uploads.
     Uploads = 4,
@@ -48,10 +48,12 @@ pub enum Table {
     BucketDocuments = 12,
     /// Users and their keys.
     Users = 13,
+    /// Bucket and key: the sequence of the key's null version, while that is in `Versions`.
+    NullVersions = 14,
 }
 
 impl Table {
-    pub const ALL: [Table; 13] = [
+    pub const ALL: [Table; 14] = [
         Table::Buckets,
         Table::Objects,
         Table::Versions,
@@ -65,6 +67,7 @@ impl Table {
         Table::Completed,
         Table::BucketDocuments,
         Table::Users,
+        Table::NullVersions,
     ];
 }
 

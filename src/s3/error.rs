@@ -4,8 +4,8 @@ use crate::engine;
 use crate::s3::response::{self, RequestId, Response};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::xml::{Malformed, Writer};
-use crate::wire::{checksum, copy_source, range, sigv4};
-use http::header::{ALLOW, CONTENT_RANGE, HeaderName};
+use crate::wire::{checksum, copy_source, http_date, range, sigv4};
+use http::header::{ALLOW, CONTENT_RANGE, HeaderName, LAST_MODIFIED};
 use http::{HeaderValue, StatusCode};
 use std::borrow::Cow;
 use std::fmt;
@@ -150,6 +150,15 @@ impl From<engine::Error> for S3Error {
             E::BucketNotEmpty => ErrorCode::BucketNotEmpty.into(),
             E::NoSuchKey => ErrorCode::NoSuchKey.into(),
             E::NoSuchVersion => ErrorCode::NoSuchVersion.into(),
+            E::ObjectDeleted { marker_id } => S3Error::from(ErrorCode::NoSuchKey)
+                .header(response::DELETE_MARKER, "true")
+                .header(response::VERSION_ID, &marker_id),
+            E::IsDeleteMarker { marker_id, modified_ms } => S3Error::from(ErrorCode::MethodNotAllowed)
+                .field("ResourceType", "DeleteMarker")
+                .header(ALLOW, "DELETE")
+                .header(response::DELETE_MARKER, "true")
+                .header(response::VERSION_ID, &marker_id)
+                .header(LAST_MODIFIED, &http_date::rfc1123(modified_ms.div_euclid(1000))),
             E::NoSuchUpload => ErrorCode::NoSuchUpload.into(),
             E::InvalidPart { part_number, etag } => {
                 S3Error::from(ErrorCode::InvalidPart).field("PartNumber", part_number).field("ETag", etag)
@@ -205,6 +214,9 @@ impl From<engine::Error> for S3Error {
                 "The specified copy source is larger than the maximum allowable size for a copy source: {}",
                 crate::base::limits::PART_LEN_MAX
             )),
+            E::InvalidVersionIdMarker => {
+                S3Error::argument("version-id-marker", "", "Invalid version id specified")
+            }
             E::InvalidUploadIdMarker => S3Error::argument("upload-id-marker", "", "Invalid uploadId marker"),
             err @ (E::ChecksumMismatch { .. }
             | E::ChecksumAlgorithmMismatch { .. }

@@ -17,6 +17,7 @@ pub type Response = http::Response<ResponseBody>;
 
 pub const CHECKSUM_TYPE: HeaderName = HeaderName::from_static("x-amz-checksum-type");
 pub const VERSION_ID: HeaderName = HeaderName::from_static("x-amz-version-id");
+pub const DELETE_MARKER: HeaderName = HeaderName::from_static("x-amz-delete-marker");
 pub const PARTS_COUNT: HeaderName = HeaderName::from_static("x-amz-mp-parts-count");
 const STORAGE_CLASS: HeaderName = HeaderName::from_static("x-amz-storage-class");
 const TAGGING_COUNT: HeaderName = HeaderName::from_static("x-amz-tagging-count");

@@ -52,7 +52,7 @@ async fn check_versions(
     let mut rows = Rows::of(engine, table);
     while let Some(page) = rows.page().await? {
         for (stored, value) in page {
-            let (bucket, name) = name(buckets, &stored);
+            let (bucket, name) = name(buckets, table, &stored);
             let version = match VersionRecord::decode(&value) {
                 Ok(version) => version,
                 Err(err) => {
@@ -66,7 +66,7 @@ async fn check_versions(
             if !mine {
                 continue;
             }
-            report.objects += 1;
+            report.objects += u64::from(!version.delete_marker);
             report.objects_len += version.len;
             if bucket.is_none() {
                 report.add(Problem::NoBucket, format!("of object {name}"));
@@ -78,9 +78,13 @@ async fn check_versions(
 }
 
 /// Bucket and key for messages, and the bucket if it exists.
-fn name(buckets: &Buckets, stored: &[u8]) -> (Option<String>, String) {
+pub(super) fn name(buckets: &Buckets, table: Table, stored: &[u8]) -> (Option<String>, String) {
     let Some((id, key)) = stored.split_first_chunk::<8>() else {
         return (None, format!("{stored:02x?}"));
+    };
+    let key = match (table, keys::parse_version(BucketId(*id), stored)) {
+        (Table::Versions, Some((key, _))) => key,
+        _ => key,
     };
     let key = String::from_utf8_lossy(key);
     let bucket = buckets.name(BucketId(*id));

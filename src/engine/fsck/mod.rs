@@ -4,11 +4,12 @@
 //! (invariant 3), are deleted when that is asked for; anything else is reported and never guessed at.
 //!
 //! Memory is bounded: contents and blobs are looked at in slices of their random ids, and a store too large for one
-//! slice is gone through several times. `contents` checks everything above the parts, `blobs` everything below.
+//! slice is gone through several times. `versions` checks the order of versions, `contents` everything else above the parts, `blobs` everything below.
 
 mod blobs;
 mod contents;
 mod report;
+mod versions;
 
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,7 @@ pub async fn fsck(engine: &Engine, options: FsckOptions) -> Result<FsckReport, E
     for slice in Slice::all(contents) {
         contents::check(engine, slice, &buckets, &mut report).await?;
     }
+    versions::check(engine, &buckets, &mut report).await?;
     let blobs = count(engine, Table::Blobs).await?;
     for slice in Slice::all(blobs) {
         blobs::check(engine, slice, options, &mut report).await?;

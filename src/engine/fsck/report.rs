@@ -9,6 +9,7 @@ const FINDINGS_MAX: usize = 1000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FsckReport {
     pub buckets: u64,
+    /// Current objects and old versions, without delete markers.
     pub objects: u64,
     /// Bytes of all objects; bytes that copies share count for each.
     pub objects_len: u64,
@@ -90,6 +91,8 @@ problems! {
     UnreadableRecord = "a record cannot be read",
     /// An object or upload of a bucket that is neither there nor being collected.
     NoBucket = "the bucket does not exist",
+    /// A read would not find the version it should, or a listing show it in the wrong place.
+    VersionMisplaced = "a version is not where it belongs",
     /// Part, index or inline bytes that a version names.
     ContentMissing = "the bytes of an object are missing",
     /// Lengths or counts of version, index and parts do not fit.

@@ -1,6 +1,9 @@
 use super::*;
 use crate::blob::{BlobId, Store as _};
 use crate::engine::jobs::collector;
+use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
+use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete, delete_object};
+use crate::engine::ops::put_bucket_versioning::{PutBucketVersioning, put_bucket_versioning};
 use crate::engine::references;
 use crate::engine::testing::{BUCKET, Fixture, pattern};
 use crate::meta::keys::ContentId;
@@ -25,6 +28,7 @@ async fn fill(fixture: &Fixture) {
     fixture.put_multipart("multipart", &parts).await;
     fixture.put_multipart("waiting", &parts[..3]).await;
     fixture.delete("waiting").await;
+    with_versions(fixture).await;
     fixture
         .write(move |tx| {
             let bucket = crate::engine::objects::bucket(tx, BUCKET)?.id;
@@ -44,6 +48,23 @@ async fn fill(fixture: &Fixture) {
         .await;
 }
 
+/// A bucket with old versions, the null version among them, and a key that ends in a delete marker.
+async fn with_versions(fixture: &Fixture) {
+    let name = "versioned".to_string();
+    let bucket = CreateBucket { name: name.clone(), owner: "owner".into() };
+    create_bucket(&fixture.engine, bucket).await.unwrap();
+    let put = async |key: &str, bytes: &'static [u8]| fixture.put_into("versioned", key, bytes).await;
+    put("versioned", b"null").await;
+    let enable = PutBucketVersioning { bucket: name.clone(), enabled: true };
+    put_bucket_versioning(&fixture.engine, enable).await.unwrap();
+    put("versioned", b"second").await;
+    put("versioned", b"third").await;
+    put("deleted", b"covered").await;
+    let object = ObjectToDelete { key: "deleted".into(), ..ObjectToDelete::default() };
+    let delete = DeleteObject { bucket: name, owner: "owner".into(), object };
+    assert!(delete_object(&fixture.engine, delete).await.unwrap().marker_id.is_some());
+}
+
 fn part(read: &dyn Read, content: ContentId, number: u16) -> PartRecord {
     PartRecord::decode(&read.get(Table::Parts, &keys::part(content, number)).unwrap().unwrap()).unwrap()
 }
@@ -60,6 +81,12 @@ fn blob_of(read: &dyn Read, key: &str) -> BlobId {
     part(read, object(read, key).2, 1).extents[0].blob()
 }
 
+/// The bucket with versions, and the current version of this key there.
+fn versioned(read: &dyn Read, key: &str) -> (BucketId, VersionRecord) {
+    let bucket = crate::engine::objects::bucket(read, "versioned").unwrap().id;
+    (bucket, crate::engine::objects::current(read, bucket, key).unwrap().unwrap())
+}
+
 fn kinds(report: &FsckReport) -> Vec<Problem> {
     report.findings.iter().map(|finding| finding.problem).collect()
 }
@@ -71,7 +98,7 @@ async fn a_whole_store_is_clean_before_and_after_collection() {
     assert_eq!(report.findings, []);
     assert!(report.is_clean());
     let counts = (report.buckets, report.objects, report.uploads, report.parts, report.blobs, report.queued);
-    assert_eq!(counts, (1, 6, 1, 136, 135, 1));
+    assert_eq!(counts, (2, 10, 1, 136, 135, 1));
     assert_eq!(report.verified_len, report.blobs_len);
     collector::run_once(&fixture.engine).await.unwrap();
     let report = fsck(&fixture.engine, DEEP).await.unwrap();
@@ -304,6 +331,54 @@ async fn finds_each_kind_of_damage_in_the_records() {
                 tx.put(Table::Objects, &keys::object(bucket, "other"), version.encode());
             },
             &[Problem::ContentMissing],
+        ),
+        (
+            "marker in the place of an object",
+            |tx| {
+                let bucket = object(tx, "inline").0;
+                let (_, mut version) = versioned(tx, "versioned");
+                (version.delete_marker, version.body, version.len) = (true, Body::Empty, 0);
+                tx.put(Table::Objects, &keys::object(bucket, "marked"), version.encode());
+            },
+            &[Problem::VersionMisplaced],
+        ),
+        (
+            "null version lost",
+            |tx| {
+                let (bucket, _) = versioned(tx, "versioned");
+                tx.delete(Table::NullVersions, &keys::object(bucket, "versioned"));
+            },
+            &[Problem::VersionMisplaced],
+        ),
+        (
+            "null version that is none",
+            |tx| {
+                let (bucket, version) = versioned(tx, "versioned");
+                tx.put(
+                    Table::NullVersions,
+                    &keys::object(bucket, "x"),
+                    version.sequence.to_be_bytes().into(),
+                );
+            },
+            &[Problem::VersionMisplaced],
+        ),
+        (
+            "current object lost under a marker's place",
+            |tx| {
+                let (bucket, version) = versioned(tx, "versioned");
+                tx.delete(Table::Objects, &keys::object(bucket, "versioned"));
+                tx.delete(Table::Inline, &keys::content(version.body.content().unwrap()));
+            },
+            &[Problem::VersionMisplaced],
+        ),
+        (
+            "version under another number",
+            |tx| {
+                let (bucket, mut version) = versioned(tx, "versioned");
+                (version.body, version.len, version.sequence) = (Body::Empty, 0, 7);
+                tx.put(Table::Versions, &keys::version(bucket, "versioned", 8), version.encode());
+            },
+            &[Problem::VersionMisplaced],
         ),
         (
             "queue entry unreadable",

@@ -1,28 +1,27 @@
-//! DeleteObject: removes the current object of a key.
+//! DeleteObject: removes the current object of a key, covers it with a delete marker, or removes one version for good.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
 //!
 //! The bytes stay until `jobs::collector` finds nobody reading them.
 
 use crate::base::fail_point;
 use crate::engine::conditions::WriteConditions;
-use crate::engine::objects::{self, NULL_VERSION};
+use crate::engine::objects::{self, Deletion};
 use crate::engine::{Engine, Error};
 use crate::meta::Write;
-use crate::meta::keys::BucketId;
+use crate::meta::records::{BucketRecord, VersionRecord};
+
+pub use crate::engine::objects::Deleted;
 
 #[derive(Clone, Debug, Default)]
 pub struct DeleteObject {
     pub bucket: String,
-    pub key: String,
-    /// Wire form, well-formed.
-    pub version_id: Option<String>,
-    pub conditions: WriteConditions,
-    /// As in [`ObjectToDelete`].
-    pub if_size: Option<u64>,
-    /// As in [`ObjectToDelete`].
-    pub if_modified: Option<i64>,
+    /// Canonical id of who asks: owns the delete marker.
+    pub owner: String,
+    pub object: ObjectToDelete,
 }
 
-/// One of many objects to delete.
+/// An object or version to delete. The conditions are judged on the version that is named, or else on the current
+/// object; for them a delete marker is no object.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectToDelete {
     pub key: String,
@@ -35,23 +34,15 @@ pub struct ObjectToDelete {
     pub if_modified: Option<i64>,
 }
 
-/// What a delete did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deleted {
-    /// There was an object. Deleting one that is absent is fine.
-    pub existed: bool,
-}
-
-/// When this returns, no read and no listing finds the object, after a crash either.
+/// When this returns, no plain read and no listing finds the object or the version, after a crash either.
 pub async fn delete_object(engine: &Engine, request: DeleteObject) -> Result<Deleted, Error> {
     let now_ms = engine.clock.now_ms();
-    let DeleteObject { bucket, key, version_id, conditions, if_size, if_modified } = request;
-    let object = ObjectToDelete { key, version_id, conditions, if_size, if_modified };
+    let DeleteObject { bucket, owner, object } = request;
     let deleted = engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &bucket)?.id;
-            delete_one(tx, bucket, &object, now_ms)
+            let bucket = objects::bucket(tx, &bucket)?;
+            delete_one(tx, &bucket, &object, &owner, now_ms)
         })
         .await?;
     fail_point::reach("engine::delete_object::after_commit");
@@ -62,28 +53,28 @@ pub async fn delete_object(engine: &Engine, request: DeleteObject) -> Result<Del
 /// Deletes one object in a transaction. `PreconditionFailed` and `NoSuchKey` leave the transaction as it was.
 pub(super) fn delete_one(
     tx: &mut dyn Write,
-    bucket: BucketId,
+    bucket: &BucketRecord,
     object: &ObjectToDelete,
+    owner: &str,
     now_ms: i64,
 ) -> Result<Deleted, Error> {
-    // While buckets have no versions, only the null version can exist.
-    if object.version_id.as_deref().is_some_and(|id| id != NULL_VERSION) {
-        return Ok(Deleted { existed: false });
+    let deletion = Deletion { owner, now_ms, check: &|found| object.check(found) };
+    match &object.version_id {
+        None => objects::delete_current(tx, bucket, &object.key, &deletion),
+        Some(id) => objects::delete_version(tx, bucket, &object.key, id, &deletion),
     }
-    if object.if_size.is_some() || object.if_modified.is_some() {
-        check_size_and_time(tx, bucket, object)?;
-    }
-    let existed = objects::remove_current(tx, bucket, &object.key, &object.conditions, now_ms)?;
-    Ok(Deleted { existed })
 }
 
-fn check_size_and_time(tx: &dyn Write, bucket: BucketId, object: &ObjectToDelete) -> Result<(), Error> {
-    let Some(version) = objects::current(tx, bucket, &object.key)? else { return Ok(()) };
-    if object.if_size.is_some_and(|len| len != version.len) {
-        return Err(Error::PreconditionFailed { condition: "x-amz-if-match-size" });
+impl ObjectToDelete {
+    fn check(&self, found: Option<&VersionRecord>) -> Result<(), Error> {
+        self.conditions.check(found)?;
+        let Some(version) = found else { return Ok(()) };
+        if self.if_size.is_some_and(|len| len != version.len) {
+            return Err(Error::PreconditionFailed { condition: "x-amz-if-match-size" });
+        }
+        if self.if_modified.is_some_and(|seconds| seconds != version.modified_ms.div_euclid(1000)) {
+            return Err(Error::PreconditionFailed { condition: "x-amz-if-match-last-modified-time" });
+        }
+        Ok(())
     }
-    if object.if_modified.is_some_and(|seconds| seconds != version.modified_ms.div_euclid(1000)) {
-        return Err(Error::PreconditionFailed { condition: "x-amz-if-match-last-modified-time" });
-    }
-    Ok(())
 }

@@ -3,11 +3,13 @@
 use super::delete_object::{Deleted, ObjectToDelete, delete_one};
 use crate::engine::{Engine, Error, objects};
 use crate::meta::Write;
-use crate::meta::keys::BucketId;
+use crate::meta::records::BucketRecord;
 
 #[derive(Clone, Debug)]
 pub struct DeleteObjects {
     pub bucket: String,
+    /// Canonical id of who asks: owns the delete markers.
+    pub owner: String,
     /// At most `limits::DELETE_OBJECTS_MAX`. The same key may come twice.
     pub objects: Vec<ObjectToDelete>,
 }
@@ -22,8 +24,9 @@ pub async fn delete_objects(
     let results = engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &request.bucket)?.id;
-            request.objects.iter().map(|object| settle(tx, bucket, object, now_ms)).collect()
+            let bucket = objects::bucket(tx, &request.bucket)?;
+            let delete = |object| settle(tx, &bucket, object, &request.owner, now_ms);
+            request.objects.iter().map(delete).collect()
         })
         .await?;
     engine.wake_collector();
@@ -33,11 +36,12 @@ pub async fn delete_objects(
 /// Tells apart what concerns one object from what concerns the transaction.
 fn settle(
     tx: &mut dyn Write,
-    bucket: BucketId,
+    bucket: &BucketRecord,
     object: &ObjectToDelete,
+    owner: &str,
     now_ms: i64,
 ) -> Result<Result<Deleted, Error>, Error> {
-    match delete_one(tx, bucket, object, now_ms) {
+    match delete_one(tx, bucket, object, owner, now_ms) {
         Ok(deleted) => Ok(Ok(deleted)),
         Err(err @ (Error::PreconditionFailed { .. } | Error::NoSuchKey)) => Ok(Err(err)),
         Err(err) => Err(err),
@@ -48,7 +52,7 @@ fn settle(
 mod tests {
     use super::*;
     use crate::engine::conditions::{Tags, WriteConditions};
-    use crate::engine::testing::{BUCKET, Fixture, START_MS};
+    use crate::engine::testing::{BUCKET, Fixture, OWNER, START_MS};
     use crate::meta::Table;
 
     fn object(key: &str) -> ObjectToDelete {
@@ -83,7 +87,7 @@ mod tests {
             (ObjectToDelete { conditions: tags(Tags::Any), ..object("f") }, Ok(true)),
         ];
         let (objects, expected): (Vec<_>, Vec<_>) = table.into_iter().unzip();
-        let request = DeleteObjects { bucket: BUCKET.into(), objects };
+        let request = DeleteObjects { bucket: BUCKET.into(), owner: OWNER.into(), objects };
         let results = delete_objects(&fixture.engine, request).await.unwrap();
         let found: Vec<_> = results
             .into_iter()

@@ -1,6 +1,7 @@
 //! GetObjectAttributes: an object's record, and its parts a page at a time.
 
-use crate::engine::{Engine, Error, extents, objects};
+use crate::engine::objects::{self, Found};
+use crate::engine::{Engine, Error, extents};
 use crate::meta::Read;
 use crate::meta::keys::ContentId;
 use crate::meta::records::{Body, PartRecord, VersionRecord};
@@ -18,6 +19,8 @@ pub struct GetObjectAttributes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attributes {
     pub version: VersionRecord,
+    /// The version's id as the client is told it: nothing while the bucket has never had versions.
+    pub shown_id: Option<String>,
     /// Of a multipart object.
     pub parts_count: Option<u16>,
     /// Positions in the completed list, from 1, which GetObject takes as part numbers.
@@ -33,9 +36,11 @@ pub async fn get_object_attributes(
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?.id;
-            let version = objects::version(read, bucket, &request.key, request.version_id.as_deref())?;
-            let mut found = Attributes { version, parts_count: None, parts: Vec::new(), truncated: false };
+            let bucket = objects::bucket(read, &request.bucket)?;
+            let Found { version, shown_id } =
+                objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
+            let mut found =
+                Attributes { version, shown_id, parts_count: None, parts: Vec::new(), truncated: false };
             if let (Some((after, max)), Body::Multipart(content)) = (request.parts, found.version.body) {
                 add_parts(read, content, after, max, &mut found)?;
             }

@@ -8,15 +8,18 @@ use crate::blob::faulty::Faulty;
 use crate::blob::{self, BlobId, Store as _};
 use crate::engine::conditions::WriteConditions;
 use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
-use crate::engine::ops::delete_object::{DeleteObject, delete_object};
+use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete, delete_object};
 use crate::engine::ops::get_object::{GetObject, Opened, PartOrRange, get_object};
-use crate::engine::{Engine, Error, Settings, inline, objects, references};
+use crate::engine::ops::put_object::{PutObject, put_object};
+use crate::engine::{Engine, Error, Settings, body, inline, objects, references};
 use crate::meta::keys::{self, ContentId};
 use crate::meta::records::{
     BLOCK_LEN, BlobRecord, Body, Checksum, ChecksumKind, ContentIndex, ETag, Extent, IndexEntry, Metadata,
     PARTS_PER_INDEX_ENTRY, PartRecord, Record, VersionRecord,
 };
 use crate::meta::{Meta, Step, Table, Write};
+use async_trait::async_trait;
+use bytes::Bytes;
 use std::sync::Arc;
 
 /// When the tests begin, Unix milliseconds.
@@ -96,6 +99,29 @@ impl Fixture {
             .await
     }
 
+    /// PutObject with a body that is small enough to be inline.
+    pub async fn put_into(&self, bucket: &str, key: &str, bytes: &'static [u8]) -> VersionRecord {
+        self.put_if(bucket, key, bytes, WriteConditions::default()).await.unwrap()
+    }
+
+    /// The same under conditions.
+    pub async fn put_if(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: &'static [u8],
+        conditions: WriteConditions,
+    ) -> Result<VersionRecord, Error> {
+        let body = body::Body {
+            source: Box::new(Whole(Some(bytes))),
+            len: Some(bytes.len() as u64),
+            algorithm: None,
+        };
+        let (bucket, key, owner) = (bucket.to_string(), key.to_string(), OWNER.to_string());
+        let request = PutObject { bucket, key, owner, metadata: Metadata::default(), body, conditions };
+        Ok(put_object(&self.engine, request).await?.version)
+    }
+
     pub async fn put_empty(&self, key: &str) -> VersionRecord {
         self.put_with(key, self.version(Body::Empty, b"", None), |_| {}).await
     }
@@ -137,7 +163,8 @@ impl Fixture {
     }
 
     pub async fn delete(&self, key: &str) {
-        let request = DeleteObject { bucket: BUCKET.into(), key: key.into(), ..DeleteObject::default() };
+        let object = ObjectToDelete { key: key.into(), ..ObjectToDelete::default() };
+        let request = DeleteObject { bucket: BUCKET.into(), owner: OWNER.into(), object };
         assert!(delete_object(&self.engine, request).await.unwrap().existed, "{key}");
     }
 
@@ -160,12 +187,12 @@ impl Fixture {
         let key = key.to_string();
         let put = version.clone();
         self.write(move |tx| {
-            let bucket = objects::bucket(tx, BUCKET)?.id;
+            let bucket = objects::bucket(tx, BUCKET)?;
             job(tx);
-            objects::put_current(tx, bucket, &key, &put, &WriteConditions::default())
+            objects::put_current(tx, &bucket, &key, &put, &WriteConditions::default())
         })
-        .await;
-        version
+        .await
+        .version
     }
 
     fn version(&self, body: Body, bytes: &[u8], parts: Option<u16>) -> VersionRecord {
@@ -179,6 +206,7 @@ impl Fixture {
             metadata: Metadata::default(),
             owner: OWNER.to_string(),
             delete_marker: false,
+            sequence: 0,
         }
     }
 
@@ -192,6 +220,20 @@ impl Fixture {
             modified_ms: self.engine.clock.now_ms(),
         };
         (part, id, blob)
+    }
+}
+
+/// A body that comes in one piece.
+struct Whole(Option<&'static [u8]>);
+
+#[async_trait]
+impl body::Source for Whole {
+    async fn next(&mut self) -> Result<Option<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.0.take().filter(|bytes| !bytes.is_empty()).map(Bytes::from_static))
+    }
+
+    fn claims(&self) -> body::Claims {
+        body::Claims::default()
     }
 }
 

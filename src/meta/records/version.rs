@@ -28,6 +28,10 @@ pub struct VersionRecord {
     pub owner: String,
     #[n(8)]
     pub delete_marker: bool,
+    /// Orders the versions of a key: of two commits the later one has the greater number, whatever the clock says.
+    /// 0 for what was written before the bucket had versions.
+    #[cbor(n(9), default)]
+    pub sequence: u64,
 }
 
 /// Where a version's bytes are.

@@ -1,5 +1,6 @@
 //! CopyObject: within the gateway, without moving a byte.
 
+use crate::engine;
 use crate::engine::conditions::ReadConditions;
 use crate::engine::copy_source::Source;
 use crate::engine::ops::copy_object::{self as engine_copy, CopyMetadata};
@@ -52,8 +53,8 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         conditions: conditions::write(request.headers())?,
         changes_something,
     };
-    let source_version = asked.source.version_id.clone();
-    let version = engine_copy::copy_object(s3.engine(), asked).await?.version;
+    let copied = engine_copy::copy_object(s3.engine(), asked).await.map_err(of_source)?;
+    let version = &copied.version;
 
     let mut document = response::document("CopyObjectResult");
     document.etag("ETag", &version.etag.to_string());
@@ -65,8 +66,8 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         checksum.write(&mut document);
     }
     let mut answer = response::xml(document);
-    response::set_version_id(answer.headers_mut(), version.version_id.as_deref());
-    if let Some(id) = source_version {
+    response::set_version_id(answer.headers_mut(), copied.shown_id.as_deref());
+    if let Some(id) = copied.source_id {
         response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
     }
     Ok(answer)
@@ -89,6 +90,17 @@ pub async fn source(s3: &S3, request: &Request) -> Result<Source, S3Error> {
     })?;
     let conditions: ReadConditions = conditions::copy_source(request.headers());
     Ok(Source { bucket, key, version_id, conditions })
+}
+
+/// A source that is a delete marker is missing, and one that is named is a mistake.
+pub fn of_source(err: engine::Error) -> S3Error {
+    match err {
+        engine::Error::ObjectDeleted { .. } => ErrorCode::NoSuchKey.into(),
+        engine::Error::IsDeleteMarker { .. } => S3Error::invalid_request(
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        err => err.into(),
+    }
 }
 
 enum Directive {

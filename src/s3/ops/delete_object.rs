@@ -1,8 +1,8 @@
-//! DeleteObject: 204, whether the object was there or not.
+//! DeleteObject: 204, whether the object was there or not, and whether it is gone or covered by a delete marker.
 
 use crate::engine;
 use crate::engine::conditions::WriteConditions;
-use crate::engine::ops::delete_object::DeleteObject;
+use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete};
 use crate::s3::S3;
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
@@ -30,16 +30,20 @@ pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Erro
             S3Error::argument("x-amz-if-match-size", &text, "The size must be a number of bytes")
         })?),
     };
-    let asked = DeleteObject {
-        bucket: request.bucket(),
+    let object = ObjectToDelete {
         key: request.key(),
         version_id: version_id.clone(),
         conditions: WriteConditions { if_match, if_none_match: None },
         if_size,
         if_modified: conditions::date(request.headers(), "x-amz-if-match-last-modified-time"),
     };
-    engine::ops::delete_object::delete_object(s3.engine(), asked).await?;
+    let asked = DeleteObject { bucket: request.bucket(), owner: request.user.id.clone(), object };
+    let deleted = engine::ops::delete_object::delete_object(s3.engine(), asked).await?;
     let mut answer = response::empty(StatusCode::NO_CONTENT);
-    response::set_version_id(answer.headers_mut(), version_id.as_deref());
+    let headers = answer.headers_mut();
+    if deleted.marker_id.is_some() {
+        response::set(headers, response::DELETE_MARKER, "true");
+    }
+    response::set_version_id(headers, version_id.or(deleted.marker_id).as_deref());
     Ok(answer)
 }

@@ -3,7 +3,7 @@
 use crate::base::limits::DELETE_OBJECTS_MAX;
 use crate::engine;
 use crate::engine::conditions::{Tags, WriteConditions};
-use crate::engine::ops::delete_object::ObjectToDelete;
+use crate::engine::ops::delete_object::{Deleted, ObjectToDelete};
 use crate::s3::S3;
 use crate::s3::document;
 use crate::s3::error::S3Error;
@@ -27,6 +27,7 @@ pub async fn delete_objects(s3: &S3, mut request: Request) -> Result<Response, S
     let sound = list.objects.iter().zip(&faults).filter(|(_, fault)| fault.is_none());
     let asked = engine::ops::delete_objects::DeleteObjects {
         bucket: request.bucket(),
+        owner: request.user.id.clone(),
         objects: sound.map(|(object, _)| object.clone()).collect(),
     };
     let mut results = engine::ops::delete_objects::delete_objects(s3.engine(), asked).await?.into_iter();
@@ -36,7 +37,7 @@ pub async fn delete_objects(s3: &S3, mut request: Request) -> Result<Response, S
         let outcome = match fault {
             Some(error) => Err(error),
             None => match results.next() {
-                Some(result) => result.map(|_| ()).map_err(S3Error::from),
+                Some(result) => result.map_err(S3Error::from),
                 None => Err(ErrorCode::InternalError.into()),
             },
         };
@@ -45,12 +46,22 @@ pub async fn delete_objects(s3: &S3, mut request: Request) -> Result<Response, S
     Ok(response::xml(document))
 }
 
-fn write_result(document: &mut Writer, object: &ObjectToDelete, outcome: Result<(), S3Error>, quiet: bool) {
+fn write_result(
+    document: &mut Writer,
+    object: &ObjectToDelete,
+    outcome: Result<Deleted, S3Error>,
+    quiet: bool,
+) {
     let version_id = object.version_id.as_deref();
     match outcome {
-        Ok(()) if quiet => {}
-        Ok(()) => {
-            document.open("Deleted").text("Key", &object.key).text_optional("VersionId", version_id).close();
+        Ok(_) if quiet => {}
+        Ok(deleted) => {
+            document.open("Deleted").text("Key", &object.key).text_optional("VersionId", version_id);
+            // One that was added, or one that was removed by its id.
+            if let Some(id) = &deleted.marker_id {
+                document.flag("DeleteMarker", true).text("DeleteMarkerVersionId", id);
+            }
+            document.close();
         }
         Err(error) => {
             document

@@ -141,6 +141,7 @@ pub fn head<R>(request: &Request, opened: &Opened<R>, overrides: &Overrides) -> 
     let mut answer = response::empty(StatusCode::OK);
     let headers = answer.headers_mut();
     response::set_object(headers, version);
+    response::set_version_id(headers, opened.shown_id.as_deref());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(opened.len));
     if asks_for_checksum(request)
         && let Some(checksum) = checksum_to_show(opened)

@@ -49,7 +49,7 @@ pub async fn get_object_attributes(s3: &S3, request: Request) -> Result<Response
     let mut answer = response::xml(document);
     let headers = answer.headers_mut();
     response::set(headers, LAST_MODIFIED, &http_date::rfc1123(version.modified_ms.div_euclid(1000)));
-    response::set_version_id(headers, version.version_id.as_deref());
+    response::set_version_id(headers, found.shown_id.as_deref());
     Ok(answer)
 }
 

@@ -6,6 +6,7 @@ use crate::s3::S3;
 use crate::s3::error::S3Error;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
+use crate::wire::error_code::ErrorCode;
 
 pub async fn get_object_tagging(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let asked = GetObject {
@@ -14,14 +15,25 @@ pub async fn get_object_tagging(s3: &S3, request: Request) -> Result<Response, S
         version_id: request.version_id()?,
         ..GetObject::default()
     };
-    let version = engine::ops::head_object::head_object(s3.engine(), asked).await?.version;
+    let found = engine::ops::head_object::head_object(s3.engine(), asked).await.map_err(of_marker)?;
     let mut document = response::document("Tagging");
     document.open("TagSet");
-    for (key, value) in &version.metadata.tags {
+    for (key, value) in &found.version.metadata.tags {
         document.open("Tag").text("Key", key).text("Value", value).close();
     }
     document.close();
     let mut answer = response::xml(document);
-    response::set_version_id(answer.headers_mut(), version.version_id.as_deref());
+    response::set_version_id(answer.headers_mut(), found.shown_id.as_deref());
     Ok(answer)
+}
+
+/// A delete marker has no tags, and here it makes no difference whether it was named.
+fn of_marker(err: engine::Error) -> S3Error {
+    match err {
+        engine::Error::ObjectDeleted { marker_id } => S3Error::from(ErrorCode::MethodNotAllowed)
+            .field("ResourceType", "DeleteMarker")
+            .header(response::DELETE_MARKER, "true")
+            .header(response::VERSION_ID, &marker_id),
+        err => err.into(),
+    }
 }

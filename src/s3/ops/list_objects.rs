@@ -83,7 +83,13 @@ impl Listing {
                 document.close();
             }
         }
-        self.write_common_prefixes(document, page);
+        self.write_common_prefixes(
+            document,
+            page.entries.iter().filter_map(|entry| match entry {
+                ListEntry::CommonPrefix(prefix) => Some(prefix.as_str()),
+                ListEntry::Object { .. } => None,
+            }),
+        );
     }
 
     pub fn write_limits(&self, document: &mut Writer, is_truncated: bool) {
@@ -95,11 +101,9 @@ impl Listing {
         document.flag("IsTruncated", is_truncated);
     }
 
-    pub fn write_common_prefixes(&self, document: &mut Writer, page: &ObjectPage) {
-        for entry in &page.entries {
-            if let ListEntry::CommonPrefix(prefix) = entry {
-                document.open("CommonPrefixes").text("Prefix", &self.encoding.text(prefix)).close();
-            }
+    pub fn write_common_prefixes<'p>(&self, document: &mut Writer, prefixes: impl Iterator<Item = &'p str>) {
+        for prefix in prefixes {
+            document.open("CommonPrefixes").text("Prefix", &self.encoding.text(prefix)).close();
         }
     }
 }

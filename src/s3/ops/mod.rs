@@ -10,6 +10,7 @@ pub mod delete_bucket;
 pub mod delete_object;
 pub mod delete_objects;
 pub mod get_bucket_location;
+pub mod get_bucket_versioning;
 pub mod get_object;
 pub mod get_object_attributes;
 pub mod get_object_tagging;
@@ -21,6 +22,7 @@ pub mod list_object_versions;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+pub mod put_bucket_versioning;
 pub mod put_object;
 pub mod unset;
 pub mod upload_part;
@@ -51,6 +53,7 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::DeleteObject => Box::pin(delete_object::delete_object(s3, request)).await,
         O::DeleteObjects => Box::pin(delete_objects::delete_objects(s3, request)).await,
         O::GetBucketLocation => get_bucket_location::get_bucket_location(s3),
+        O::GetBucketVersioning => Box::pin(get_bucket_versioning::get_bucket_versioning(s3, request)).await,
         O::GetObject => Box::pin(get_object::get_object(s3, request)).await,
         O::GetObjectAttributes => Box::pin(get_object_attributes::get_object_attributes(s3, request)).await,
         O::GetObjectTagging => Box::pin(get_object_tagging::get_object_tagging(s3, request)).await,
@@ -64,6 +67,7 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::ListObjects => Box::pin(list_objects::list_objects(s3, request)).await,
         O::ListObjectsV2 => Box::pin(list_objects_v2::list_objects_v2(s3, request)).await,
         O::ListParts => Box::pin(list_parts::list_parts(s3, request)).await,
+        O::PutBucketVersioning => Box::pin(put_bucket_versioning::put_bucket_versioning(s3, request)).await,
         O::PutObject => Box::pin(put_object::put_object(s3, request)).await,
         O::UploadPart => Box::pin(upload_part::upload_part(s3, request)).await,
         O::UploadPartCopy => Box::pin(upload_part_copy::upload_part_copy(s3, request)).await,

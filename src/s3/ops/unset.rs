@@ -31,7 +31,6 @@ enum Unset {
 fn document(operation: O) -> Option<Unset> {
     let empty = |root| Unset::Document(response::document(root));
     Some(match operation {
-        O::GetBucketVersioning => empty("VersioningConfiguration"),
         O::GetBucketNotificationConfiguration => empty("NotificationConfiguration"),
         O::GetBucketLogging => empty("BucketLoggingStatus"),
         O::GetBucketAccelerateConfiguration => empty("AccelerateConfiguration"),

@@ -1,6 +1,6 @@
 //! UploadPartCopy: a part that is a range of another object.
 
-use super::copy_object::{COPY_SOURCE_VERSION_ID, source};
+use super::copy_object::{COPY_SOURCE_VERSION_ID, of_source, source};
 use super::get_object::part_number;
 use super::upload_part::{engine_etag, of_upload, upload_id};
 use crate::engine;
@@ -36,10 +36,12 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
         source: source(s3, &request).await?,
         range: range.map(|range| (range.first, range.last)),
     };
-    let source_version = asked.source.version_id.clone();
     let part = match engine::ops::upload_part_copy::upload_part_copy(s3.engine(), asked).await {
         Ok(part) => part,
         Err(engine::Error::InvalidCopyRange { len }) => return Err(outside(&request, range, len)),
+        Err(err @ (engine::Error::ObjectDeleted { .. } | engine::Error::IsDeleteMarker { .. })) => {
+            return Err(of_source(err));
+        }
         Err(err) => return Err(of_upload(&request)(err)),
     };
 
@@ -50,7 +52,7 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
         checksum.write(&mut document);
     }
     let mut answer = response::xml(document);
-    if let Some(id) = source_version {
+    if let Some(id) = part.source_id {
         response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
     }
     Ok(answer)

@@ -176,7 +176,7 @@ async fn what_is_not_implemented_is_never_taken_for_something_else() {
     let client = Client::with_bucket().await;
     client.put("/bucket/key", "original").await.expect(200);
     for (method, target) in [
-        ("PUT", "/bucket?versioning"),
+        ("PUT", "/bucket?website"),
         ("PUT", "/bucket?policy"),
         ("PUT", "/bucket?acl"),
         ("DELETE", "/bucket?lifecycle"),

@@ -8,6 +8,7 @@ mod listings;
 mod multipart;
 mod objects;
 mod signatures;
+mod versions;
 
 use super::*;
 use crate::base::body::BodyError;

@@ -77,7 +77,8 @@ fn repeated(read: &dyn Read, request: &CompleteMultipartUpload) -> Result<Comple
     if record.bucket != bucket || record.key != request.key || record.part_list != list.finish() {
         return Err(Error::NoSuchUpload);
     }
-    let version = objects::current(read, bucket, &request.key)?
+    let id = record.version_id.as_deref().unwrap_or(objects::NULL_VERSION);
+    let version = objects::object_of_id(read, bucket, &request.key, id)?
         .filter(|version| version.etag == record.etag)
         .ok_or(Error::NoSuchUpload)?;
     Ok(Completed {

@@ -140,7 +140,6 @@ fn seal(
     let progress = uploads::progress(tx, request.upload_id)?;
     check_conditions(tx, request, assembly, &progress)?;
     let id = request.upload_id;
-    let completed = assembly.completed();
     let version = VersionRecord {
         version_id: None,
         modified_ms: now_ms,
@@ -151,8 +150,11 @@ fn seal(
         metadata: assembly.upload.metadata.clone(),
         owner: assembly.upload.initiator.clone(),
         delete_marker: false,
+        sequence: 0,
     };
-    objects::put_current(tx, assembly.bucket, &request.key, &version, &request.conditions)?;
+    // The bucket's versioning is what it is now, not what it was when the upload was created.
+    let bucket = objects::bucket(tx, &request.bucket)?;
+    let version = objects::put_current(tx, &bucket, &request.key, &version, &request.conditions)?.version;
     tx.put(Table::Parts, &keys::part(id, 0), assembly.index.encode());
     drop_unlisted(tx, id, &assembly.unlisted, now_ms)?;
     uploads::close(tx, assembly.bucket, &request.key, id);
@@ -162,11 +164,11 @@ fn seal(
         part_list: assembly.part_list,
         etag: assembly.etag,
         checksum: assembly.checksum.clone(),
-        version_id: None,
+        version_id: version.version_id.clone(),
         completed_ms: now_ms,
     };
     tx.put(Table::Completed, &keys::content(id), record.encode());
-    Ok(completed)
+    Ok(Completed { version_id: version.version_id, ..assembly.completed() })
 }
 
 /// A condition has to hold now, and must not have come to hold only after the upload was created: the client decided

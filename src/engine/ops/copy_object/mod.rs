@@ -9,6 +9,7 @@ use crate::base::fail_point;
 use crate::base::limits::PART_LEN_MAX;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::copy_source::Source;
+use crate::engine::objects::Found;
 use crate::engine::{Engine, Error, objects, references};
 use crate::meta::Write;
 use crate::meta::records::{Body, Checksum, ChecksumKind, Metadata, VersionRecord};
@@ -51,6 +52,10 @@ pub enum CopyMetadata {
 #[derive(Clone, Debug)]
 pub struct Copied {
     pub version: VersionRecord,
+    /// The copy's version id as the client is told it: nothing while the bucket has never had versions.
+    pub shown_id: Option<String>,
+    /// The same of the version that was copied.
+    pub source_id: Option<String>,
 }
 
 /// A checksum that was computed for these bytes.
@@ -65,10 +70,10 @@ pub async fn copy_object(engine: &Engine, request: CopyObject) -> Result<Copied,
     let mut computed = None;
     loop {
         match commit(engine, &request, computed.take().map(Arc::new)).await? {
-            Outcome::Copied(version) => {
+            Outcome::Copied(copied) => {
                 fail_point::reach("engine::copy_object::after_commit");
                 engine.wake_collector();
-                return Ok(Copied { version: *version });
+                return Ok(*copied);
             }
             // The source has no such checksum, or was replaced while it was computed.
             Outcome::Lacks(algorithm) => {
@@ -79,7 +84,7 @@ pub async fn copy_object(engine: &Engine, request: CopyObject) -> Result<Copied,
 }
 
 enum Outcome {
-    Copied(Box<VersionRecord>),
+    Copied(Box<Copied>),
     /// Nothing was written: this checksum has to be computed first.
     Lacks(Algorithm),
 }
@@ -100,16 +105,18 @@ fn copy(
     computed: Option<&Computed>,
     now_ms: i64,
 ) -> Result<Outcome, Error> {
-    let bucket = objects::bucket(tx, &request.bucket)?.id;
-    let source = request.source.find(tx, now_ms)?;
+    let bucket = objects::bucket(tx, &request.bucket)?;
+    let Found { version: source, shown_id: source_id } = request.source.find(tx, now_ms)?;
     if source.len > PART_LEN_MAX {
         return Err(Error::CopySourceTooLarge { len: source.len });
     }
     let onto_itself = request.source.bucket == request.bucket && request.source.key == request.key;
-    if onto_itself && !request.changes_something {
+    let covered = objects::current(tx, bucket.id, &request.key)?;
+    // A copy of an old version onto its key brings it back.
+    if onto_itself && !request.changes_something && covered.as_ref() == Some(&source) {
         return Err(Error::CopyOntoItself);
     }
-    request.conditions.check(objects::current(tx, bucket, &request.key)?.as_ref())?;
+    request.conditions.check(covered.as_ref())?;
     let checksum = match (wanted(request, &source), computed) {
         (None, _) => source.checksum.clone(),
         (Some(_), Some(computed)) if computed.body == source.body => Some(computed.checksum.clone()),
@@ -125,11 +132,14 @@ fn copy(
         metadata: metadata(request, source.metadata),
         owner: request.owner.clone(),
         delete_marker: false,
+        sequence: 0,
     };
     // Shared before the destination gives up what it had, which may be the very same content.
     references::share_body(tx, &version.body)?;
-    objects::put_current(tx, bucket, &request.key, &version, &request.conditions)?;
-    Ok(Outcome::Copied(Box::new(version)))
+    let stored = objects::put_current(tx, &bucket, &request.key, &version, &request.conditions)?;
+    let copy = Found::new(&bucket, stored.version);
+    let copied = Copied { version: copy.version, shown_id: copy.shown_id, source_id };
+    Ok(Outcome::Copied(Box::new(copied)))
 }
 
 /// The algorithm of a full-object checksum that the copy is to have and the source has not.

@@ -125,8 +125,8 @@ async fn refuses_sources_that_are_too_large() {
     version.body = Body::Empty;
     fixture
         .write(move |tx| {
-            let bucket = objects::bucket(tx, BUCKET)?.id;
-            objects::put_current(tx, bucket, "from", &version, &WriteConditions::default())
+            let bucket = objects::bucket(tx, BUCKET)?;
+            objects::put_current(tx, &bucket, "from", &version, &WriteConditions::default())
         })
         .await;
     let err = copy_object(&fixture.engine, copy("from", "to")).await.unwrap_err();

@@ -4,9 +4,10 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 
 use crate::engine::conditions::ReadConditions;
+use crate::engine::objects::{self, Found};
 use crate::engine::reading::{self, ContentReader, Prepared};
 use crate::engine::selection::{self, Selection};
-use crate::engine::{Engine, Error, objects};
+use crate::engine::{Engine, Error};
 use crate::meta::Read;
 use crate::meta::records::{Checksum, VersionRecord};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct GetObject {
 /// An object that was found, and its bytes if they were asked for.
 pub struct Opened<R = ContentReader> {
     pub version: VersionRecord,
+    /// The version's id as the client is told it: nothing while the bucket has never had versions.
+    pub shown_id: Option<String>,
     /// The first byte of the answer.
     pub first: u64,
     /// Bytes of the answer.
@@ -64,17 +67,18 @@ fn prepare(read: &dyn Read, request: &GetObject, now_ms: i64) -> Result<(Opened<
 
 /// What GetObject and HeadObject have in common.
 pub(super) fn find(read: &dyn Read, request: &GetObject, now_ms: i64) -> Result<Opened<()>, Error> {
-    let bucket = objects::bucket(read, &request.bucket)?.id;
-    let version = objects::version(read, bucket, &request.key, request.version_id.as_deref())?;
+    let bucket = objects::bucket(read, &request.bucket)?;
+    let Found { version, shown_id } =
+        objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
     request.conditions.check(&version, now_ms)?;
     let Selection { first, len, partial, part_checksum } = selection::select(read, &version, &request.part)?;
-    Ok(Opened { version, first, len, partial, part_checksum, reader: () })
+    Ok(Opened { version, shown_id, first, len, partial, part_checksum, reader: () })
 }
 
 impl Opened<()> {
     fn with(self, reader: ContentReader) -> Opened {
-        let Opened { version, first, len, partial, part_checksum, reader: () } = self;
-        Opened { version, first, len, partial, part_checksum, reader }
+        let Opened { version, shown_id, first, len, partial, part_checksum, reader: () } = self;
+        Opened { version, shown_id, first, len, partial, part_checksum, reader }
     }
 }
 

@@ -110,9 +110,9 @@ async fn the_part_of_a_composite_object_has_its_own_checksum() {
     let body = version.body;
     fixture
         .write(move |tx| {
-            let bucket = objects::bucket(tx, BUCKET)?.id;
+            let bucket = objects::bucket(tx, BUCKET)?;
             crate::engine::references::share_body(tx, &body)?;
-            objects::put_current(tx, bucket, "key", &version, &Default::default())
+            objects::put_current(tx, &bucket, "key", &version, &Default::default())
         })
         .await;
     let opened = fixture.open("key", PartOrRange::Part(2)).await.unwrap();

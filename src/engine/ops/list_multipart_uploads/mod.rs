@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId, UploadId};
 use crate::meta::records::{Record, UploadRecord};
@@ -110,20 +111,14 @@ fn page(read: &dyn Read, bucket: BucketId, request: &ListMultipartUploads) -> Re
 fn start(bucket: BucketId, request: &ListMultipartUploads) -> Option<Vec<u8>> {
     let first = keys::object(bucket, &request.prefix);
     let Some(key) = &request.key_marker else { return Some(first) };
-    let after = match (common_prefix(request, key), request.upload_id_marker) {
-        (Some(prefix), _) => keys::after_prefix(&keys::object(bucket, prefix))?,
-        (None, Some(id)) => [&keys::upload(bucket, key, id)[..], &[0]].concat(),
-        // Uploads of the key itself come behind a NUL, and no key has one.
-        (None, None) => [&keys::object(bucket, key)[..], &[1]].concat(),
-    };
+    let after =
+        match (common_prefix(&request.prefix, request.delimiter.as_deref(), key), request.upload_id_marker) {
+            (Some(prefix), _) => keys::after_prefix(&keys::object(bucket, prefix))?,
+            (None, Some(id)) => [&keys::upload(bucket, key, id)[..], &[0]].concat(),
+            // Uploads of the key itself come behind a NUL, and no key has one.
+            (None, None) => [&keys::object(bucket, key)[..], &[1]].concat(),
+        };
     Some(after.max(first))
-}
-
-/// The common prefix under which `key` is shown, if it is.
-fn common_prefix<'k>(request: &ListMultipartUploads, key: &'k str) -> Option<&'k str> {
-    let delimiter = request.delimiter.as_deref()?;
-    let at = key.strip_prefix(request.prefix.as_str())?.find(delimiter)?;
-    Some(&key[..request.prefix.len() + at + delimiter.len()])
 }
 
 fn entry(
@@ -135,7 +130,7 @@ fn entry(
     let key = std::str::from_utf8(key).map_err(|err| {
         crate::meta::Error::with_source(ErrorKind::Corrupt, "cannot read the key of an upload", err)
     })?;
-    if let Some(prefix) = common_prefix(request, key) {
+    if let Some(prefix) = common_prefix(&request.prefix, request.delimiter.as_deref(), key) {
         return Ok(UploadEntry::CommonPrefix(prefix.to_string()));
     }
     Ok(UploadEntry::Upload { key: key.to_string(), id, record: UploadRecord::decode(value)? })

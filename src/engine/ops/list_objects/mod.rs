@@ -4,6 +4,7 @@
 //! and never reads through what it does not show.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
+use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId};
 use crate::meta::records::{Record, VersionRecord};
@@ -115,26 +116,21 @@ fn start(bucket: BucketId, request: &ListObjects) -> Option<Vec<u8>> {
     let after = match &request.after {
         None => return Some(first),
         Some(ListAfter::Prefix(prefix)) => keys::after_prefix(&keys::object(bucket, prefix))?,
-        Some(ListAfter::Key(key)) => match common_prefix(request, key) {
-            Some(prefix) => keys::after_prefix(&keys::object(bucket, prefix))?,
-            None => [&keys::object(bucket, key)[..], &[0]].concat(),
-        },
+        Some(ListAfter::Key(key)) => {
+            match common_prefix(&request.prefix, request.delimiter.as_deref(), key) {
+                Some(prefix) => keys::after_prefix(&keys::object(bucket, prefix))?,
+                None => [&keys::object(bucket, key)[..], &[0]].concat(),
+            }
+        }
     };
     Some(after.max(first))
-}
-
-/// The common prefix under which `key` is shown, if it is.
-fn common_prefix<'k>(request: &ListObjects, key: &'k str) -> Option<&'k str> {
-    let delimiter = request.delimiter.as_deref()?;
-    let at = key.strip_prefix(&request.prefix)?.find(delimiter)?;
-    Some(&key[..request.prefix.len() + at + delimiter.len()])
 }
 
 fn entry(request: &ListObjects, key: &[u8], value: &[u8]) -> Result<ListEntry, Error> {
     let key = std::str::from_utf8(key).map_err(|err| {
         crate::meta::Error::with_source(ErrorKind::Corrupt, "cannot read an object's key", err)
     })?;
-    if let Some(prefix) = common_prefix(request, key) {
+    if let Some(prefix) = common_prefix(&request.prefix, request.delimiter.as_deref(), key) {
         return Ok(ListEntry::CommonPrefix(prefix.to_string()));
     }
     Ok(ListEntry::Object { key: key.to_string(), version: VersionRecord::decode(value)? })

@@ -218,6 +218,7 @@ async fn a_page_costs_its_entries_and_not_what_it_skips() {
                 metadata: Default::default(),
                 owner: String::new(),
                 delete_marker: false,
+                sequence: 0,
             };
             for folder in 0..20 {
                 for file in 0..500 {

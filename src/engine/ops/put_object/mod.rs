@@ -1,4 +1,4 @@
-//! PutObject: one body becomes the current object of a key.
+//! PutObject: one body becomes the current version of a key.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
 //!
 //! The body is read first and is durable before the transaction begins (invariant 1); small ones travel in the
@@ -63,6 +63,7 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
                 metadata,
                 owner,
                 delete_marker: false,
+                sequence: 0,
             };
             commit(&engine, Object { bucket, key, conditions, version, place }).await
         }
@@ -99,19 +100,17 @@ struct Object {
 async fn commit(engine: &Engine, object: Object) -> Result<Put, Error> {
     fail_point::reach("engine::put_object::before_commit");
     let blob = object.place.blob();
-    let (version, replaced) = writing::commit(engine, blob, move |tx| {
-        let bucket = objects::bucket(tx, &object.bucket)?.id;
+    let stored = writing::commit(engine, blob, move |tx| {
+        let bucket = objects::bucket(tx, &object.bucket)?;
         put_content(tx, &object.version, &object.place);
-        let version = &object.version;
-        let replaced = objects::put_current(tx, bucket, &object.key, version, &object.conditions)?;
-        Ok((version.clone(), replaced))
+        objects::put_current(tx, &bucket, &object.key, &object.version, &object.conditions)
     })
     .await?;
     fail_point::reach("engine::put_object::after_commit");
-    if replaced {
+    if stored.replaced {
         engine.wake_collector();
     }
-    Ok(Put { version })
+    Ok(Put { version: stored.version })
 }
 
 fn body_of(place: &Place, content: ContentId) -> records::Body {

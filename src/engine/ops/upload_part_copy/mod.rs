@@ -16,7 +16,7 @@ use crate::engine::ingest::{self, Plan};
 use crate::engine::ops::upload_part::commit_part;
 use crate::engine::reading::{self, ContentReader, Prepared};
 use crate::engine::uploads::{self, UploadName};
-use crate::engine::{Engine, Error, checksums, extents, references, writing};
+use crate::engine::{Engine, Error, checksums, extents, objects, references, writing};
 use crate::meta::Read;
 use crate::meta::keys::UploadId;
 use crate::meta::records::{Body, Checksum, ChecksumKind, PartRecord, VersionRecord};
@@ -46,6 +46,9 @@ pub struct CopiedPart {
     pub modified_ms: i64,
     /// What to tell the client: that of the upload's algorithm.
     pub checksum: Option<Checksum>,
+    /// The id of the version that was copied from, as the client is told it: nothing while its bucket has never had
+    /// versions.
+    pub source_id: Option<String>,
 }
 
 /// When this returns, the part is as good as an uploaded one, whatever becomes of its source. A range that is not in
@@ -81,6 +84,7 @@ struct Found {
     algorithm: Algorithm,
     shown: bool,
     version: VersionRecord,
+    source_id: Option<String>,
     first: u64,
     len: u64,
     /// MD5 and checksum, when the bytes are those of one part of the source.
@@ -91,13 +95,13 @@ fn find(read: &dyn Read, request: &UploadPartCopy, now_ms: i64) -> Result<(Found
     let (_, upload) = request.name().find(read)?;
     let own = uploads::checksum(&upload)?;
     let algorithm = own.map_or(checksums::DEFAULT, |(algorithm, _)| algorithm);
-    let version = request.source.find(read, now_ms)?;
+    let objects::Found { version, shown_id: source_id } = request.source.find(read, now_ms)?;
     let (first, len) = bounds(request.range, version.len)?;
     let known = same_part(read, &version, first, len)?
         .filter(|part| part.checksum.algorithm == algorithm.name())
         .map(|part| (part.md5, part.checksum));
     let prepared = reading::prepare(read, &version, first, len)?;
-    Ok((Found { algorithm, shown: own.is_some(), version, first, len, known }, prepared))
+    Ok((Found { algorithm, shown: own.is_some(), version, source_id, first, len, known }, prepared))
 }
 
 /// First byte and length of what is to be copied.
@@ -150,6 +154,7 @@ async fn copy_extents(
         None => hash(engine, &mut reader, found.algorithm).await?,
     };
     let modified_ms = engine.clock.now_ms();
+    let source_id = found.source_id.clone();
     let told = found.shown.then(|| checksum.clone());
     let (name, number) = (request.name(), request.part_number);
     let tail = {
@@ -178,7 +183,7 @@ async fn copy_extents(
     };
     // Not for the commit's sake: the pin has to outlast it, also when the client is gone.
     writing::to_the_end(engine, tail).await?;
-    Ok(CopiedPart { md5, modified_ms, checksum: told })
+    Ok(CopiedPart { md5, modified_ms, checksum: told, source_id })
 }
 
 /// Reads the bytes once, through leased memory like a body's (invariant 6).
@@ -221,7 +226,7 @@ async fn copy_bytes(
     let received = ingest::receive(engine, body, plan).await.map_err(as_read)?;
     let (name, number) = (request.name(), request.part_number);
     let checksum = checksums::record(found.algorithm, ChecksumKind::FullObject, &received.checksum);
-    let told = found.shown.then(|| checksum.clone());
+    let (told, source_id) = (found.shown.then(|| checksum.clone()), found.source_id.clone());
     let tail = {
         let engine = engine.clone();
         async move {
@@ -230,7 +235,7 @@ async fn copy_bytes(
             let modified_ms = engine.clock.now_ms();
             let part = PartRecord { len, md5, checksum, extents: place.extents(), modified_ms };
             commit_part(&engine, name, number, part, place).await?;
-            Ok(CopiedPart { md5, modified_ms, checksum: told })
+            Ok(CopiedPart { md5, modified_ms, checksum: told, source_id })
         }
     };
     writing::to_the_end(engine, tail).await

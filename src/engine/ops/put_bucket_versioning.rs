@@ -1,0 +1,30 @@
+//! PutBucketVersioning: whether a bucket keeps old versions from now on.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
+//!
+//! Nothing is rewritten: what is there keeps its ids, and an object from before is the null version. A bucket that
+//! once had versions never goes back to having none, because they stay; versioning can only be suspended.
+
+use crate::engine::{Engine, Error, objects};
+use crate::meta::Table;
+use crate::meta::records::{Record, Versioning};
+
+/// What a bucket's versioning is to be.
+#[derive(Clone, Debug)]
+pub struct PutBucketVersioning {
+    pub bucket: String,
+    /// Otherwise suspended.
+    pub enabled: bool,
+}
+
+/// Every write that commits after this one follows it, also one that began before.
+pub async fn put_bucket_versioning(engine: &Engine, request: PutBucketVersioning) -> Result<(), Error> {
+    engine
+        .meta
+        .transact(move |tx| {
+            let mut bucket = objects::bucket(tx, &request.bucket)?;
+            bucket.versioning = if request.enabled { Versioning::Enabled } else { Versioning::Suspended };
+            tx.put(Table::Buckets, request.bucket.as_bytes(), bucket.encode());
+            Ok(())
+        })
+        .await
+}

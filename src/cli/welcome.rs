@@ -78,7 +78,7 @@ impl Display for Welcome {
             f,
             "  rclone copy ./file ':s3,provider=Other,env_auth,endpoint=\"{endpoint}\":demo' --progress"
         )?;
-        writeln!(f, "  s5cmd --endpoint-url {endpoint} ls 's3://demo/*'")
+        writeln!(f, "  dovetail put --endpoint-url {endpoint} ./file s3://demo/")
     }
 }
 

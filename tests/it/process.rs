@@ -86,7 +86,7 @@ fn welcome(data: &Path) -> String {
     let mut text = String::new();
     for line in lines {
         text += &format!("{line}\n");
-        if line.contains("s5cmd") {
+        if line.contains("dovetail put") {
             break;
         }
     }

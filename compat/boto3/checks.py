@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 import traceback
+import urllib.error
 import urllib.request
 
 import boto3
@@ -230,6 +231,54 @@ def presigned_urls_work():
     assert urllib.request.urlopen(url).read() == b"from a url"
 
 
+def tags_are_set_and_removed():
+    tags = [{"Key": "b", "Value": "2"}, {"Key": "a key", "Value": ""}]
+    s3.put_object(Bucket="compat", Key="tagged", Body=b"x", Tagging="from=header")
+    assert s3.get_object_tagging(Bucket="compat", Key="tagged")["TagSet"] == [{"Key": "from", "Value": "header"}]
+    s3.put_object_tagging(Bucket="compat", Key="tagged", Tagging={"TagSet": tags})
+    assert s3.get_object_tagging(Bucket="compat", Key="tagged")["TagSet"] == tags
+    s3.delete_object_tagging(Bucket="compat", Key="tagged")
+    assert s3.get_object_tagging(Bucket="compat", Key="tagged")["TagSet"] == []
+    twice = {"TagSet": [tags[0], tags[0]]}
+    assert error_code(s3.put_object_tagging, Bucket="compat", Key="tagged", Tagging=twice) == "InvalidTag"
+    assert error_code(s3.get_bucket_tagging, Bucket="compat") == "NoSuchTagSet"
+    s3.put_bucket_tagging(Bucket="compat", Tagging={"TagSet": tags})
+    assert s3.get_bucket_tagging(Bucket="compat")["TagSet"] == tags
+    s3.delete_bucket_tagging(Bucket="compat")
+    assert error_code(s3.get_bucket_tagging, Bucket="compat") == "NoSuchTagSet"
+
+
+def other_origins_are_allowed_as_configured():
+    rule = {
+        "ID": "app", "AllowedOrigins": ["https://*.example.com"], "AllowedMethods": ["GET", "PUT"], "AllowedHeaders": ["*"],
+        "ExposeHeaders": ["ETag"], "MaxAgeSeconds": 60,
+    }
+
+    def asked(method, **headers):
+        request = urllib.request.Request(ENDPOINT + "/compat/tagged", method=method)
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        try:
+            answer = urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            answer = error
+        return answer.status, answer.headers.get("Access-Control-Allow-Origin")
+
+    app = "https://app.example.com"
+    preflight = {"Origin": app, "Access_Control_Request_Method": "PUT", "Access_Control_Request_Headers": "x-amz-date"}
+    assert error_code(s3.get_bucket_cors, Bucket="compat") == "NoSuchCORSConfiguration"
+    assert asked("OPTIONS", **preflight) == (403, None)
+    s3.put_bucket_cors(Bucket="compat", CORSConfiguration={"CORSRules": [rule]})
+    assert s3.get_bucket_cors(Bucket="compat")["CORSRules"] == [rule]
+    assert asked("OPTIONS", **preflight) == (200, app)
+    assert asked("OPTIONS", **dict(preflight, Origin="https://example.com")) == (403, None)
+    # Refused for want of a signature, and the page may know.
+    assert asked("GET", Origin=app) == (403, app)
+    assert asked("GET", Origin="https://example.org") == (403, None)
+    s3.delete_bucket_cors(Bucket="compat")
+    assert asked("GET", Origin=app) == (403, None)
+
+
 def attributes_are_told():
     answer = s3.get_object_attributes(Bucket="compat", Key="copy", ObjectAttributes=["ETag", "ObjectSize", "ObjectParts", "StorageClass", "Checksum"])
     assert answer["ObjectSize"] == len(BIG) and answer["ObjectParts"]["TotalPartsCount"] > 1, answer
@@ -250,7 +299,8 @@ CHECKS = [
     odd_keys_come_back, listings_fold_common_prefixes, conditions_hold, one_of_many_racing_creators_wins,
     many_objects_are_deleted_at_once, the_transfer_manager_moves_a_large_file, an_upload_is_resumed_after_kill_9,
     parts_are_copied_from_an_object, complete_refuses_what_it_should, copies_share_and_outlive_their_source,
-    presigned_urls_work, attributes_are_told, a_bucket_with_objects_stays,
+    presigned_urls_work, tags_are_set_and_removed, other_origins_are_allowed_as_configured, attributes_are_told,
+    a_bucket_with_objects_stays,
 ]
 for check in CHECKS:
     name = check.__name__.replace("_", " ")

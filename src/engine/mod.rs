@@ -4,6 +4,7 @@
 //! backend it has. Front ends check who may do what; the engine does it.
 
 pub mod body;
+pub mod bucket_documents;
 mod checksums;
 pub mod conditions;
 pub mod copy_source;

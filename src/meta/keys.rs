@@ -3,6 +3,7 @@
 //! An object key is at most 1,024 bytes of UTF-8 without NUL, so NUL ends it wherever something follows, and
 //! `a` sorts before `a/b` as S3 demands. Numbers are big-endian. Times that should come newest first are inverted.
 
+use super::records::DocumentKind;
 use crate::blob::BlobId;
 use minicbor::{Decode, Encode};
 use std::fmt;
@@ -126,6 +127,11 @@ pub fn part(id: ContentId, number: u16) -> Vec<u8> {
 pub fn part_number(id: ContentId, stored: &[u8]) -> Option<u16> {
     let number = stored.strip_prefix(&id.0[..])?;
     Some(u16::from_be_bytes(number.try_into().ok()?))
+}
+
+/// `BucketDocuments`: bucket, name of the document.
+pub fn bucket_document(bucket: BucketId, kind: DocumentKind) -> Vec<u8> {
+    [&bucket.0[..], kind.name().as_bytes()].concat()
 }
 
 /// `Blobs`: the blob.

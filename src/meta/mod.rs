@@ -44,7 +44,7 @@ pub enum Table {
     Inline = 10,
     /// Upload: [`records::CompletedRecord`], so that a repeated Complete gets the same answer.
     Completed = 11,
-    /// Bucket and document name: configuration documents of buckets.
+    /// Bucket and document name: the [`records::BucketDocument`]s, configuration of buckets.
     BucketDocuments = 12,
     /// Users and their keys.
     Users = 13,

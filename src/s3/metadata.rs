@@ -5,8 +5,9 @@ use crate::base::limits::USER_METADATA_LEN_MAX;
 use crate::meta::records::Metadata;
 use crate::s3::error::S3Error;
 use crate::s3::request::header;
+use crate::s3::tags;
 use crate::wire::error_code::ErrorCode;
-use crate::wire::{header_value, percent};
+use crate::wire::header_value;
 use http::HeaderMap;
 
 /// Kept and given back as they were sent.
@@ -23,8 +24,6 @@ const STORAGE_CLASSES: [&str; 8] = [
     "GLACIER_IR",
     "DEEP_ARCHIVE",
 ];
-/// Tags of one object.
-const TAGS_MAX: usize = 10;
 
 /// Everything about the object in the headers of PutObject, CreateMultipartUpload, or CopyObject with REPLACE.
 pub fn from_headers(headers: &HeaderMap) -> Result<Metadata, S3Error> {
@@ -32,7 +31,7 @@ pub fn from_headers(headers: &HeaderMap) -> Result<Metadata, S3Error> {
         headers: system_headers(headers)?,
         user: user_metadata(headers)?,
         storage_class: storage_class(headers)?,
-        tags: tags(headers)?,
+        tags: tags::from_header(headers)?,
     })
 }
 
@@ -107,51 +106,6 @@ pub fn storage_class(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
             Err(S3Error::from(ErrorCode::InvalidStorageClass).field("StorageClassRequested", class))
         }
     }
-}
-
-/// `x-amz-tagging: name=value&name=value`.
-pub fn tags(headers: &HeaderMap) -> Result<Vec<(String, String)>, S3Error> {
-    let Some(text) = header(headers, "x-amz-tagging") else { return Ok(Vec::new()) };
-    let mut tags: Vec<(String, String)> = Vec::new();
-    for (key, value) in percent::query_pairs(&text) {
-        let (key, value) = (percent::decode_query_text(key), percent::decode_query_text(value));
-        check_tag(&key, &value)?;
-        if tags.iter().any(|(known, _)| *known == key) {
-            return Err(S3Error::argument(
-                "x-amz-tagging",
-                &text,
-                "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-            ));
-        }
-        tags.push((key.into_owned(), value.into_owned()));
-    }
-    if tags.len() > TAGS_MAX {
-        return Err(S3Error::new(
-            ErrorCode::BadRequest,
-            format!("Object tags cannot be greater than {TAGS_MAX}"),
-        ));
-    }
-    Ok(tags)
-}
-
-/// The rules of one tag: 1 to 128 and 0 to 256 UTF-16 units of a few characters.
-fn check_tag(key: &str, value: &str) -> Result<(), S3Error> {
-    let is_allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "+-=._:/@".contains(c);
-    let units = |text: &str| text.encode_utf16().count();
-    if !(1..=128).contains(&units(key)) || !key.chars().all(is_allowed) {
-        return Err(S3Error::new(ErrorCode::InvalidTag, "The TagKey you have provided is invalid")
-            .field("TagKey", key));
-    }
-    if key.starts_with("aws:") {
-        return Err(S3Error::new(ErrorCode::InvalidTag, "System tags cannot be added/updated by requester")
-            .field("TagKey", key));
-    }
-    if units(value) > 256 || !value.chars().all(is_allowed) {
-        return Err(S3Error::new(ErrorCode::InvalidTag, "The TagValue you have provided is invalid")
-            .field("TagKey", key)
-            .field("TagValue", value));
-    }
-    Ok(())
 }
 
 /// Refuses a write that asks for what would not be done: encryption, object lock, appending.
@@ -233,17 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_bad_tags_and_classes() {
-        let many: Vec<String> = (0..11).map(|n| format!("k{n}=v")).collect();
-        for (text, expected) in [
-            ("a=1&a=2", "InvalidArgument"),
-            ("=1", "InvalidTag"),
-            ("a,b=1", "InvalidTag"),
-            ("aws:a=1", "InvalidTag"),
-            (many.join("&").as_str(), "BadRequest"),
-        ] {
-            assert_eq!(code(tags(&headers(&[("x-amz-tagging", text.as_bytes())]))), expected, "{text}");
-        }
+    fn refuses_bad_classes_and_redirects() {
         assert_eq!(code(storage_class(&headers(&[("x-amz-storage-class", b"SNOW")]))), "InvalidStorageClass");
         let redirect = headers(&[("x-amz-website-redirect-location", b"ftp://x")]);
         assert_eq!(code(from_headers(&redirect)), "InvalidRedirectLocation");

@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod checksums;
 mod conditions;
+mod cors;
 mod document;
 mod error;
 mod listing;
@@ -18,6 +19,7 @@ mod query;
 mod request;
 mod response;
 mod router;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -34,8 +36,9 @@ use auth::Authenticator;
 use body::Incoming;
 use error::S3Error;
 use futures::FutureExt as _;
-use http::Method;
+use http::header::ORIGIN;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use query::Query;
 use request::Request;
 use response::{RequestId, Response};
@@ -72,6 +75,8 @@ struct Shared {
 struct Trace {
     operation: Option<Operation>,
     target: Arc<Target>,
+    /// What a page of another origin is told, with errors too: only then can it see them.
+    cors: HeaderMap,
 }
 
 impl S3 {
@@ -98,7 +103,6 @@ impl S3 {
         let mut trace = Trace::default();
         let serving = self.serve(parts, body, &id, now_ms, &mut trace);
         // A panic costs this request a 500 and nobody else anything.
-        // A panic costs this request a 500 and nobody else anything.
         let outcome = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or_else(|panic| {
             metrics::PANICS.add(1, &[]);
             let message = format!("panicked: {}", panic_message(&*panic));
@@ -118,6 +122,7 @@ impl S3 {
                 explain(error, &trace).into_response(&id, &path, is_head)
             }
         };
+        answer.headers_mut().extend(trace.cors);
         metrics::REQUESTS.add(1, &[operation, metrics::status_class(answer.status().as_u16())]);
         metrics::REQUEST_SECONDS.record(elapsed.as_secs_f64(), &[operation]);
         id.stamp(answer.headers_mut(), now_ms);
@@ -134,12 +139,15 @@ impl S3 {
     ) -> Result<Response, S3Error> {
         let target = Arc::new(router::address(&parts.uri, parts.version, &parts.headers, &self.0.domains)?);
         trace.target = target.clone();
+        if parts.headers.contains_key(ORIGIN) && parts.method != Method::OPTIONS {
+            trace.cors = cors::headers_for(self, &target, &parts).await?;
+        }
         let query = Query::parse(parts.uri.query());
         let operation = router::route(&parts.method, &target, &query, &parts.headers)?;
         trace.operation = Some(operation);
         match operation {
             Operation::CorsPreflight => {
-                return Err(ops::cors_preflight::refusal(self, &target, &parts.headers).await);
+                return ops::cors_preflight::cors_preflight(self, &target, &parts.headers).await;
             }
             // Its credentials are in the form, so nothing can be said about who sends it.
             Operation::PostObject => return Err(not_implemented(operation)),

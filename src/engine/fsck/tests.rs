@@ -51,7 +51,7 @@ async fn fill(fixture: &Fixture) {
 /// A bucket with old versions, the null version among them, and a key that ends in a delete marker.
 async fn with_versions(fixture: &Fixture) {
     let name = "versioned".to_string();
-    let bucket = CreateBucket { name: name.clone(), owner: "owner".into() };
+    let bucket = CreateBucket { name: name.clone(), owner: "owner".into(), tags: Vec::new() };
     create_bucket(&fixture.engine, bucket).await.unwrap();
     let put = async |key: &str, bytes: &'static [u8]| fixture.put_into("versioned", key, bytes).await;
     put("versioned", b"null").await;

@@ -140,6 +140,26 @@ pub fn put_current(
     Ok(Stored { version, replaced })
 }
 
+/// Replaces the tags of the version that a read of this id would find, wherever that is kept.
+pub fn put_tags(
+    tx: &mut dyn Write,
+    bucket: &BucketRecord,
+    key: &str,
+    version_id: Option<&str>,
+    tags: &[(String, String)],
+) -> Result<Found, Error> {
+    let mut found = version(tx, bucket, key, version_id)?;
+    let version = &mut found.version;
+    version.metadata.tags = tags.to_vec();
+    let current = current(tx, bucket.id, key)?;
+    if current.is_some_and(|current| current.version_id == version.version_id) {
+        tx.put(Table::Objects, &keys::object(bucket.id, key), version.encode());
+    } else {
+        put_other(tx, bucket.id, key, version);
+    }
+    Ok(found)
+}
+
 /// What a delete did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {

@@ -1,9 +1,9 @@
 //! CreateBucket: takes a name.
 
-use crate::engine::{Engine, Error};
+use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::Table;
 use crate::meta::keys::BucketId;
-use crate::meta::records::{BucketRecord, Record, Versioning};
+use crate::meta::records::{BucketRecord, Record, TagsRecord, Versioning};
 
 /// A bucket to be made.
 #[derive(Clone, Debug)]
@@ -11,6 +11,8 @@ pub struct CreateBucket {
     pub name: String,
     /// Canonical id of who asks and will own it.
     pub owner: String,
+    /// Tags that it has from the start.
+    pub tags: Vec<(String, String)>,
 }
 
 /// When this returns, the name is the owner's. Of several at once exactly one succeeds; the others, and everybody
@@ -22,6 +24,7 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
         created_ms: engine.clock.now_ms(),
         versioning: Versioning::Never,
     };
+    let tags = TagsRecord { tags: request.tags };
     engine
         .meta
         .transact(move |tx| {
@@ -30,6 +33,9 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
                 return Err(Error::BucketAlreadyExists { owner });
             }
             tx.put(Table::Buckets, request.name.as_bytes(), record.encode());
+            if !tags.tags.is_empty() {
+                bucket_documents::write(tx, record.id, &tags);
+            }
             Ok(())
         })
         .await
@@ -45,7 +51,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_has_one_owner_until_it_is_given_back() {
         let fixture = Fixture::new().await;
-        let request = CreateBucket { name: BUCKET.into(), owner: "other".into() };
+        let request = CreateBucket { name: BUCKET.into(), owner: "other".into(), tags: Vec::new() };
         let err = create_bucket(&fixture.engine, request.clone()).await.unwrap_err();
         assert!(matches!(err, Error::BucketAlreadyExists { owner } if owner == OWNER));
         let first = head_bucket(&fixture.engine, BUCKET).await.unwrap();

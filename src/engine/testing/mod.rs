@@ -54,7 +54,7 @@ impl Fixture {
         let blobs = Faulty::new(blobs);
         let engine =
             Engine::new(meta, Arc::new(blobs.clone()), Clock::manual(START_MS), Tasks::new(), settings);
-        let bucket = CreateBucket { name: BUCKET.to_string(), owner: OWNER.to_string() };
+        let bucket = CreateBucket { name: BUCKET.to_string(), owner: OWNER.to_string(), tags: Vec::new() };
         create_bucket(&engine, bucket).await.unwrap();
         Fixture { engine, blobs }
     }

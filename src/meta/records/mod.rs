@@ -4,11 +4,13 @@
 //! used again. So an older record is still read, and nothing has to be rewritten when the program is upgraded.
 
 mod bucket;
+mod bucket_document;
 mod content;
 mod upload;
 mod version;
 
 pub use bucket::{BucketRecord, Versioning};
+pub use bucket_document::{BucketDocument, CorsRecord, CorsRule, DocumentKind, TagsRecord};
 pub use content::{
     BLOCK_LEN, BlobRecord, ContentIndex, Extent, IndexEntry, PARTS_PER_INDEX_ENTRY, PartRecord,
 };
@@ -51,6 +53,8 @@ macro_rules! records {
 
 records! {
     BucketRecord = "bucket record",
+    CorsRecord = "CORS configuration",
+    TagsRecord = "set of bucket tags",
     VersionRecord = "version record",
     UploadRecord = "upload record",
     ProgressRecord = "progress record",

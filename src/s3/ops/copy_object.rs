@@ -12,6 +12,7 @@ use crate::s3::metadata;
 use crate::s3::request::{Request, is_version_id};
 use crate::s3::response::{self, ChecksumText, Response};
 use crate::s3::router::check_key;
+use crate::s3::tags;
 use crate::wire::bucket_name;
 use crate::wire::copy_source::CopySource;
 use crate::wire::error_code::ErrorCode;
@@ -30,7 +31,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         };
     let tags = match directive(&request, "x-amz-tagging-directive", "Unknown tagging directive.")? {
         Directive::Copy => None,
-        Directive::Replace => Some(metadata::tags(headers)?),
+        Directive::Replace => Some(tags::from_header(headers)?),
     };
     let storage_class = metadata::storage_class(headers)?;
     let website_redirect = metadata::website_redirect(headers)?;

@@ -1,32 +1,47 @@
-//! OPTIONS: what a browser asks before a request to another origin. No bucket has a CORS configuration, so it is
-//! always refused, without authentication, as S3 does.
+//! OPTIONS: what a browser asks before a page's request to another origin. Needs no signature, as browsers send none.
 
-use crate::engine;
+use crate::engine::{self, bucket_documents};
+use crate::meta::records::CorsRecord;
 use crate::s3::S3;
+use crate::s3::cors::{self, Preflight};
 use crate::s3::error::S3Error;
+use crate::s3::request::header;
+use crate::s3::response::{self, Response};
 use crate::s3::router::Target;
 use crate::wire::error_code::ErrorCode;
-use http::HeaderMap;
-use http::header::ORIGIN;
+use http::header::{ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN};
+use http::{HeaderMap, StatusCode};
 
-pub async fn refusal(s3: &S3, target: &Target, headers: &HeaderMap) -> S3Error {
-    if !headers.contains_key(ORIGIN) {
-        return S3Error::new(
-            ErrorCode::BadRequest,
-            "Insufficient information. Origin request header needed.",
-        );
-    }
-    let is_there = match &target.bucket {
-        Some(bucket) => engine::ops::head_bucket::head_bucket(s3.engine(), bucket).await.is_ok(),
-        None => false,
+pub async fn cors_preflight(s3: &S3, target: &Target, headers: &HeaderMap) -> Result<Response, S3Error> {
+    let Some(origin) = header(headers, ORIGIN) else {
+        let message = "Insufficient information. Origin request header needed.";
+        return Err(S3Error::new(ErrorCode::BadRequest, message));
     };
-    let message = match is_there {
-        true => "CORSResponse: CORS is not enabled for this bucket.",
-        false => "CORSResponse: Bucket not found",
+    let method = header(headers, ACCESS_CONTROL_REQUEST_METHOD);
+    let refused = |message: Option<&'static str>| {
+        let error = match message {
+            Some(message) => S3Error::new(ErrorCode::AccessForbidden, message),
+            None => ErrorCode::AccessForbidden.into(),
+        };
+        let resource = if target.key.is_some() { "OBJECT" } else { "BUCKET" };
+        error.field("Method", method.as_deref().unwrap_or("")).field("ResourceType", resource)
     };
-    let resource = if target.key.is_some() { "OBJECT" } else { "BUCKET" };
-    let method = headers.get("access-control-request-method").and_then(|value| value.to_str().ok());
-    S3Error::new(ErrorCode::AccessForbidden, message)
-        .field("Method", method.unwrap_or(""))
-        .field("ResourceType", resource)
+    let not_found = "CORSResponse: Bucket not found";
+    let Some(bucket) = &target.bucket else { return Err(refused(Some(not_found))) };
+    let rules: CorsRecord = match bucket_documents::get(s3.engine(), bucket).await {
+        Ok(Some(rules)) => rules,
+        Ok(None) => return Err(refused(Some("CORSResponse: CORS is not enabled for this bucket."))),
+        Err(engine::Error::NoSuchBucket) => return Err(refused(Some(not_found))),
+        Err(err) => return Err(err.into()),
+    };
+    let Some(method) = &method else {
+        let message = "Invalid Access-Control-Request-Method: null";
+        return Err(S3Error::new(ErrorCode::BadRequest, message));
+    };
+    let requested = header(headers, ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
+    let asked = Preflight { origin: &origin, method, headers: &requested };
+    let allowed = cors::preflight(&rules, &asked).ok_or_else(|| refused(None))?;
+    let mut answer = response::empty(StatusCode::OK);
+    answer.headers_mut().extend(allowed);
+    Ok(answer)
 }

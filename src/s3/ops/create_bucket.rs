@@ -8,6 +8,7 @@ use crate::s3::error::S3Error;
 use crate::s3::metadata;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
+use crate::s3::tags::{self, Tags};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::xml::{Document, Malformed};
 use http::StatusCode;
@@ -17,6 +18,7 @@ pub const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
 pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     check_headers(&request)?;
+    let mut tags = Tags::new();
     let bytes = document::read(&mut request, document::LEN_MAX).await?;
     if !bytes.is_empty() {
         let configuration = parse(&bytes)?;
@@ -27,11 +29,13 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
             Some(region) if !region.is_empty() && region != s3.region() => return Err(wrong_region(&region)),
             _ => {}
         }
+        tags::check_bucket(&configuration.tags)?;
+        tags = configuration.tags;
     }
 
     let name = request.bucket();
     let owner = request.user.id.clone();
-    let asked = engine::ops::create_bucket::CreateBucket { name: name.clone(), owner };
+    let asked = engine::ops::create_bucket::CreateBucket { name: name.clone(), owner, tags };
     match engine::ops::create_bucket::create_bucket(s3.engine(), asked).await {
         Ok(()) => {}
         Err(engine::Error::BucketAlreadyExists { owner }) if owner == request.user.id => {
@@ -77,6 +81,8 @@ fn check_headers(request: &Request) -> Result<(), S3Error> {
 #[derive(Default)]
 struct Configuration {
     location: Option<String>,
+    /// Not checked.
+    tags: Tags,
     /// What the document asks for and will not get.
     not_implemented: Option<&'static str>,
 }
@@ -88,11 +94,7 @@ fn parse(bytes: &[u8]) -> Result<Configuration, Malformed> {
     while let Some(mut child) = root.next_child()? {
         match child.name() {
             "LocationConstraint" => configuration.location = Some(child.text_trimmed()?),
-            "Tags" => {
-                let is_empty = child.next_child()?.is_none();
-                configuration.not_implemented =
-                    configuration.not_implemented.or((!is_empty).then_some("Bucket tags"));
-            }
+            "Tags" => configuration.tags = tags::parse_set(&mut child)?,
             "Location" | "Bucket" => configuration.not_implemented = Some("Directory buckets"),
             _ => {}
         }

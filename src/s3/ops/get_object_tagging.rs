@@ -1,11 +1,11 @@
-//! GetObjectTagging: the tags an object was written with.
+//! GetObjectTagging: an object's tags, in the order they were given.
 
 use crate::engine;
 use crate::engine::ops::get_object::GetObject;
-use crate::s3::S3;
 use crate::s3::error::S3Error;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
+use crate::s3::{S3, tags};
 use crate::wire::error_code::ErrorCode;
 
 pub async fn get_object_tagging(s3: &S3, request: Request) -> Result<Response, S3Error> {
@@ -16,19 +16,13 @@ pub async fn get_object_tagging(s3: &S3, request: Request) -> Result<Response, S
         ..GetObject::default()
     };
     let found = engine::ops::head_object::head_object(s3.engine(), asked).await.map_err(of_marker)?;
-    let mut document = response::document("Tagging");
-    document.open("TagSet");
-    for (key, value) in &found.version.metadata.tags {
-        document.open("Tag").text("Key", key).text("Value", value).close();
-    }
-    document.close();
-    let mut answer = response::xml(document);
+    let mut answer = response::xml(tags::document(&found.version.metadata.tags));
     response::set_version_id(answer.headers_mut(), found.shown_id.as_deref());
     Ok(answer)
 }
 
 /// A delete marker has no tags, and here it makes no difference whether it was named.
-fn of_marker(err: engine::Error) -> S3Error {
+pub fn of_marker(err: engine::Error) -> S3Error {
     match err {
         engine::Error::ObjectDeleted { marker_id } => S3Error::from(ErrorCode::MethodNotAllowed)
             .field("ResourceType", "DeleteMarker")

@@ -56,8 +56,6 @@ fn document(operation: O) -> Option<Unset> {
             empty_list("ListBucketIntelligentTieringConfigurationsOutput")
         }
         O::GetBucketPolicy | O::GetBucketPolicyStatus => Unset::Missing(E::NoSuchBucketPolicy),
-        O::GetBucketTagging => Unset::Missing(E::NoSuchTagSet),
-        O::GetBucketCors => Unset::Missing(E::NoSuchCORSConfiguration),
         O::GetBucketLifecycleConfiguration => Unset::Missing(E::NoSuchLifecycleConfiguration),
         O::GetBucketEncryption => Unset::Missing(E::ServerSideEncryptionConfigurationNotFoundError),
         O::GetObjectLockConfiguration => Unset::Missing(E::ObjectLockConfigurationNotFoundError),

@@ -2,12 +2,14 @@
 
 mod bodies;
 mod buckets;
+mod cors;
 mod faults;
 mod hostility;
 mod listings;
 mod multipart;
 mod objects;
 mod signatures;
+mod tagging;
 mod versions;
 
 use super::*;

@@ -173,7 +173,11 @@ async fn shows_one_bucket_only() {
     let mut other = request("", "", None, 10);
     other.bucket = "other".to_string();
     assert!(matches!(list_objects(&fixture.engine, other.clone()).await, Err(Error::NoSuchBucket)));
-    let bucket = crate::engine::ops::create_bucket::CreateBucket { name: "other".into(), owner: "x".into() };
+    let bucket = crate::engine::ops::create_bucket::CreateBucket {
+        name: "other".into(),
+        owner: "x".into(),
+        tags: Vec::new(),
+    };
     crate::engine::ops::create_bucket::create_bucket(&fixture.engine, bucket).await.unwrap();
     assert_eq!(list_objects(&fixture.engine, other).await.unwrap(), ObjectPage::default());
 }

@@ -177,7 +177,11 @@ async fn a_bucket_that_was_deleted_takes_its_uploads_along() {
     fixture.upload(id, 1, body(pattern(1, 100_000))).await.unwrap();
     delete_bucket(&fixture.engine, BUCKET).await.unwrap();
     assert!(matches!(fixture.upload(id, 2, body("late")).await, Err(Error::NoSuchBucket)));
-    let bucket = crate::engine::ops::create_bucket::CreateBucket { name: BUCKET.into(), owner: "o".into() };
+    let bucket = crate::engine::ops::create_bucket::CreateBucket {
+        name: BUCKET.into(),
+        owner: "o".into(),
+        tags: Vec::new(),
+    };
     crate::engine::ops::create_bucket::create_bucket(&fixture.engine, bucket).await.unwrap();
     assert!(matches!(fixture.upload(id, 2, body("late")).await, Err(Error::NoSuchUpload)));
     let refused = fixture.complete(listing(id, &[(1, dovetail_digest::md5(&pattern(1, 100_000)))])).await;

@@ -5,10 +5,14 @@ use crate::s3::response::{self, RequestId, Response};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::xml::{Malformed, Writer};
 use crate::wire::{checksum, copy_source, http_date, range, sigv4};
-use http::header::{ALLOW, CONTENT_RANGE, HeaderName, LAST_MODIFIED};
+use http::header::{ALLOW, CONTENT_RANGE, HeaderName, LAST_MODIFIED, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use std::borrow::Cow;
 use std::fmt;
+
+/// When to come back after a 503, in seconds: what causes it is mostly over soon, and clients wait longer each time by
+/// themselves.
+const RETRY_AFTER_S: &str = "1";
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -123,6 +127,9 @@ impl S3Error {
         } else {
             response::xml_with_status(self.status(), document)
         };
+        if answer.status() == StatusCode::SERVICE_UNAVAILABLE {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+        }
         answer.headers_mut().extend(self.0.headers);
         answer
     }

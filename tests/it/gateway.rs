@@ -2,6 +2,7 @@
 
 use crate::client::Client;
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -27,13 +28,32 @@ impl Gateway {
 
     /// The same with environment variables, which a restart has too.
     pub async fn start_with(environment: &[(&str, &str)]) -> Gateway {
-        let data = tempfile::tempdir().expect("a temporary folder can be made");
-        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        let environment = environment.collect();
-        let mut gateway = Gateway { child: None, port: free_port(), data, environment };
+        let mut gateway = Gateway::prepare(environment);
         gateway.spawn(&[]);
         gateway.wait_ready().await;
         gateway
+    }
+
+    /// A gateway that has not been started.
+    pub fn prepare(environment: &[(&str, &str)]) -> Gateway {
+        Gateway::prepare_in(&std::env::temp_dir(), environment)
+    }
+
+    /// The same with its data below `folder`.
+    pub fn prepare_in(folder: &Path, environment: &[(&str, &str)]) -> Gateway {
+        let data = tempfile::tempdir_in(folder).expect("a temporary folder can be made");
+        let environment = environment.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        let environment = environment.collect();
+        Gateway { child: None, port: free_port(), data, environment }
+    }
+
+    /// Writes the configuration file that every start from now on is given.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.configuration(), text).expect("the configuration can be written");
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.data.path().join("dovetail.toml")
     }
 
     /// Starts the process again on the same data, without waiting. `environment` is for this start alone.
@@ -42,8 +62,14 @@ impl Gateway {
         let log =
             std::fs::OpenOptions::new().create(true).append(true).open(self.data.path().join("test.log"));
         let log = log.expect("the log can be written");
-        let child = Command::new(env!("CARGO_BIN_EXE_dovetail"))
-            .args(["serve", "--listen", &format!("127.0.0.1:{}", self.port)])
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dovetail"));
+        if self.configuration().exists() {
+            command.args(["serve", "--config"]).arg(self.configuration());
+        } else {
+            command.arg("serve");
+        }
+        let child = command
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .arg("--data-dir")
             .arg(self.data.path().join("data"))
             .env("DOVETAIL_ACCESS_KEY_ID", ACCESS_KEY_ID)
@@ -94,11 +120,16 @@ impl Gateway {
         self.wait_ready().await;
     }
 
+    /// SIGTERM, without waiting for what comes of it.
+    pub fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(self.child.as_ref().expect("the gateway is running"));
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
+    }
+
     /// SIGTERM; how the process ended.
     pub fn stop(&mut self) -> ExitStatus {
+        self.terminate();
         let mut child = self.child.take().expect("the gateway is running");
-        let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
         child.wait().expect("the process can be waited for")
     }
 
@@ -133,7 +164,65 @@ impl Gateway {
         Client::new(&self.endpoint(), ACCESS_KEY_ID, SECRET_ACCESS_KEY)
     }
 
-    pub fn data_dir(&self) -> std::path::PathBuf {
+    /// The port of 127.0.0.1 that it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The sum of a metric over its labels; 0 for one that is not there yet.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let text = reqwest::get(format!("{}/_/metrics", self.endpoint())).await.expect("the gateway answers");
+        let text = text.text().await.expect("metrics are text");
+        let lines = text
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{'])));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Waits until a metric is this: some are looked up every few seconds only.
+    ///
+    /// # Panics
+    /// If that does not come.
+    pub async fn wait_for_metric(&self, name: &str, wanted: f64) {
+        let begun = Instant::now();
+        while self.metric(name).await != wanted {
+            assert!(begun.elapsed() < PATIENCE, "{name} does not become {wanted}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Every file of the local backend, finished (`blobs`) and unfinished (`tmp`).
+    pub fn blob_files(&self) -> Vec<PathBuf> {
+        let mut folders = vec![self.data_dir().join("blobs"), self.data_dir().join("tmp")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            // A folder that is not there has no files.
+            for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    /// Waits until there are as many files of blobs as this.
+    ///
+    /// # Panics
+    /// If that does not come.
+    pub async fn wait_for_blob_files(&self, count: usize) {
+        let begun = Instant::now();
+        loop {
+            let files = self.blob_files();
+            if files.len() == count {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{count} files were expected: {files:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
         self.data.path().join("data")
     }
 

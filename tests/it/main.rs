@@ -3,9 +3,13 @@
 mod backends;
 mod client;
 mod crash;
+mod full_disk;
 mod gateway;
+mod invariants;
 mod model;
 mod process;
 mod seed;
+mod socket;
 mod tidy;
 mod transfers;
+mod wire;

@@ -1,0 +1,154 @@
+//! Connections: HTTP/2, TLS, headers without end, and a gateway that is told to stop.
+
+use super::with_bucket;
+use crate::client::Client;
+use crate::gateway::{ACCESS_KEY_ID, Gateway, SECRET_ACCESS_KEY};
+use crate::seed::Seed;
+use crate::socket::{Request, Socket};
+use bytes::Bytes;
+use std::time::{Duration, Instant};
+
+/// Several windows of HTTP/2.
+const LEN: usize = 9 << 20;
+
+async fn put_and_get(client: &Client) {
+    let body: Bytes = Seed::new(4).bytes(LEN).into();
+    client.put("bucket", "key", body.clone()).await.unwrap().expect(200);
+    assert!(client.get("bucket", "key").await.unwrap().expect(200).body == body);
+}
+
+#[tokio::test]
+async fn http2_by_prior_knowledge() {
+    let gateway = with_bucket(&[]).await;
+    let builder = reqwest::Client::builder().http2_prior_knowledge();
+    let client = Client::over(builder, &gateway.endpoint(), ACCESS_KEY_ID, SECRET_ACCESS_KEY);
+    put_and_get(&client).await;
+    // Several streams of one connection.
+    let reads = (0..8).map(|_| client.get("bucket", "key"));
+    for answer in futures::future::join_all(reads).await {
+        assert_eq!(answer.unwrap().expect(200).body.len(), LEN);
+    }
+    client.put("no-such-bucket", "key", "small").await.unwrap().expect_code(404, "NoSuchBucket");
+    client.get("bucket", "other").await.unwrap().expect_code(404, "NoSuchKey");
+}
+
+/// A client that trusts this certificate and no other.
+fn trusting(certificate: &rcgen::Certificate, protocol: &[u8]) -> reqwest::ClientBuilder {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    reqwest::Client::builder().tls_backend_preconfigured(config)
+}
+
+#[tokio::test]
+async fn tls_with_both_protocols_and_nobody_without_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_string()]).unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    std::fs::write(&certificate, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    let mut gateway = Gateway::prepare(&[
+        ("DOVETAIL_TLS__CERTIFICATE", certificate.to_str().unwrap()),
+        ("DOVETAIL_TLS__PRIVATE_KEY", key.to_str().unwrap()),
+    ]);
+    gateway.spawn(&[]);
+    let endpoint = format!("https://127.0.0.1:{}", gateway.port());
+    let client = |protocol: &[u8]| {
+        Client::over(trusting(&made.cert, protocol), &endpoint, ACCESS_KEY_ID, SECRET_ACCESS_KEY)
+    };
+    let begun = Instant::now();
+    while client(b"http/1.1").send("PUT", "/bucket", &[], "").await.is_err() {
+        assert!(gateway.is_running() && begun.elapsed() < Duration::from_secs(60), "{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    put_and_get(&client(b"http/1.1")).await;
+    put_and_get(&client(b"h2")).await;
+    assert!(gateway.client().get("bucket", "key").await.is_err(), "clear text is not spoken here");
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_string()]).unwrap();
+    let stranger = Client::over(trusting(&other.cert, b"h2"), &endpoint, ACCESS_KEY_ID, SECRET_ACCESS_KEY);
+    assert!(stranger.get("bucket", "key").await.is_err(), "the control: the certificate matters");
+    assert!(gateway.stop().success());
+}
+
+#[tokio::test]
+async fn headers_without_end_are_refused() {
+    let gateway = with_bucket(&[]).await;
+    let long = "x".repeat(70 << 10);
+    let many: String = (0..300).map(|number| format!("x-{number}: y\r\n")).collect();
+    for header in [format!("x-long: {long}\r\n"), many] {
+        let mut socket = Socket::connect(&gateway).await;
+        socket.send_until_cut(format!("GET /bucket HTTP/1.1\r\nhost: x\r\n{header}\r\n")).await;
+        let answer = String::from_utf8_lossy(&socket.rest().await).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 431"), "{answer:.100}");
+    }
+    for nonsense in ["\r\n\r\n\r\nnonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET  HTTP/1.1\r\n\r\n"] {
+        let mut socket = Socket::connect(&gateway).await;
+        socket.send_until_cut(nonsense).await;
+        socket.finish_sending().await;
+        let answer = String::from_utf8_lossy(&socket.rest().await).into_owned();
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{nonsense:?}: {answer:.100}");
+    }
+    gateway.client().send("HEAD", "/bucket", &[], "").await.unwrap().expect(200);
+}
+
+#[tokio::test]
+async fn slow_headers_are_cut() {
+    let gateway = with_bucket(&[("DOVETAIL_LIMITS__HEADER_TIMEOUT", "500ms")]).await;
+    let mut silent = Socket::connect(&gateway).await;
+    let mut slow = Socket::connect(&gateway).await;
+    silent.send("").await;
+    let begun = Instant::now();
+    let trickle = async {
+        for byte in Request::new(&gateway, "GET", "/bucket").sign().0 {
+            slow.send_until_cut([byte]).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        String::from_utf8_lossy(&slow.rest().await).into_owned()
+    };
+    let (answer, nothing) = tokio::join!(trickle, silent.rest());
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(nothing.is_empty() && begun.elapsed() < Duration::from_secs(30));
+    // A connection may be quiet between requests for longer than a header may take.
+    let mut quiet = Socket::connect(&gateway).await;
+    quiet.ask(&gateway, "GET", "/bucket").await.expect(200);
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    quiet.ask(&gateway, "GET", "/bucket").await.expect(200);
+    assert!(gateway.metric("dovetail_connections_cut_total").await >= 2.0);
+}
+
+#[tokio::test]
+async fn sigterm_finishes_what_is_in_flight_and_takes_nothing_new() {
+    let mut gateway = with_bucket(&[]).await;
+    let body = Seed::new(5).bytes(4 << 20);
+    let mut socket = Socket::connect(&gateway).await;
+    let idle = Socket::connect(&gateway).await;
+    socket.send(Request::new(&gateway, "PUT", "/bucket/key").body_len(body.len()).sign().0).await;
+    socket.send(&body[..body.len() / 2]).await;
+    // The first of the bytes are in a file, so the request is in flight.
+    gateway.wait_for_blob_files(1).await;
+    gateway.terminate();
+    assert!(idle.rest().await.is_empty(), "a connection without a request ends at once");
+    assert!(gateway.client().get("bucket", "key").await.is_err());
+    assert!(gateway.is_running());
+    socket.send(&body[body.len() / 2..]).await;
+    socket.answer().await.expect(200);
+    assert!(socket.rest().await.is_empty());
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = gateway.try_wait() {
+            break status;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(status.code(), Some(0), "{}", gateway.log());
+    gateway.spawn(&[]);
+    gateway.wait_ready().await;
+    assert!(gateway.client().get("bucket", "key").await.unwrap().expect(200).body == body);
+}

@@ -62,7 +62,8 @@ async fn bodies_that_come_all_at_once_share_the_memory_there_is() {
     }
     assert!(stored.len() > 4, "only {} got through", stored.len());
     let mut listed = client.list(BUCKET).await.unwrap();
-    (listed.sort(), stored.sort());
+    listed.sort();
+    stored.sort();
     assert_eq!(listed, stored);
     gateway.wait_for_metric("dovetail_body_memory_bytes", 0.0).await;
 }

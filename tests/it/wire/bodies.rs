@@ -134,8 +134,8 @@ async fn every_broken_frame_is_refused_and_leaves_nothing() {
     let gateway = with_bucket(&[]).await;
     let data = Seed::new(3).bytes(300_000);
     let crc = Some(dovetail_digest::digest(Algorithm::Crc32c, &data));
-    type Change = fn(&mut Vec<u8>);
-    let cases: [(&str, PayloadKind, Option<Digest>, Change, u16, &str); 12] = [
+    type Case = (&'static str, PayloadKind, Option<Digest>, fn(&mut Vec<u8>), u16, &'static str);
+    let cases: [Case; 12] = [
         ("data", SignedChunks, None, |frames| frames[100_000] ^= 1, 403, "SignatureDoesNotMatch"),
         ("first signature", SignedChunks, None, |frames| frames[30] ^= 1, 403, "SignatureDoesNotMatch"),
         (

@@ -292,6 +292,7 @@ fn every_malformed_authorization_has_its_answer() {
         ("Signature=", "Sig=", AuthorizationHeaderMalformed),
         ("SignedHeaders=host;", "SignedHeaders=", AccessDenied),
         ("Signature=", "Signature=x, Signature=", AuthorizationHeaderMalformed),
+        ("SignedHeaders=", "SignedHeaders=host;", AuthorizationHeaderMalformed),
         ("/20130524/", "/2013-05-24/", AuthorizationHeaderMalformed),
         ("/20130524/", "/20139924/", AuthorizationHeaderMalformed),
         ("/20130524/", "/20130523/", AuthorizationHeaderMalformed),
@@ -439,6 +440,7 @@ fn every_malformed_presigned_url_has_its_answer() {
         ("Expires=3600", "Expires=0", AccessDenied),
         ("Expires=3600", "Expires=604800", SignatureDoesNotMatch),
         ("SignedHeaders=host", "SignedHeaders=date", AccessDenied),
+        ("SignedHeaders=host", "SignedHeaders=host%3BHOST", AuthorizationQueryParametersError),
         (ACCESS_KEY_ID, "AKIAUNKNOWN", InvalidAccessKeyId),
         ("a%2Fb", "a%2Fc", SignatureDoesNotMatch),
     ] {

@@ -232,8 +232,16 @@ fn check_validity(presigned: &Presigned, now: i64) -> Result<(), AuthError> {
     Ok(())
 }
 
-/// `host` and every `x-amz-*` header must be signed, or whoever relays a request could add to it.
+/// `host` and every `x-amz-*` header must be signed, or whoever relays a request could add to it. None may be named
+/// twice: each naming repeats the header in what is hashed, so that a few kilobytes could become gigabytes.
 fn check_signed_headers(headers: &HeaderMap, claim: &Claim<'_>) -> Result<(), AuthError> {
+    if names_one_twice(claim.signed_headers) {
+        const WHY: &str = "SignedHeaders names a header twice.";
+        return Err(match claim.is_presigned {
+            true => AuthError::QueryMalformed(WHY),
+            false => AuthError::HeaderMalformed(WHY),
+        });
+    }
     let is_signed =
         |name: &str| claim.signed_headers.split(';').any(|signed| signed.eq_ignore_ascii_case(name));
     // Presigned URLs are used by clients that add this one to everything.
@@ -248,6 +256,12 @@ fn check_signed_headers(headers: &HeaderMap, claim: &Claim<'_>) -> Result<(), Au
         }
     }
     if names.is_empty() { Ok(()) } else { Err(AuthError::HeadersNotSigned { names }) }
+}
+
+fn names_one_twice(signed_headers: &str) -> bool {
+    let mut names: Vec<String> = signed_headers.split(';').map(str::to_ascii_lowercase).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// The payload's line for a presigned URL: the signed header, else the parameter, else unsigned.

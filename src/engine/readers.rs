@@ -6,11 +6,13 @@
 //!
 //! Order of a reader: take a [`Mark`], read the version, pin its content. A content can be claimed only after the
 //! commit that dropped its last version, so one that was named in a snapshot taken after the mark was not claimed
-//! before the mark; if nothing was claimed since either, the pin came in time. Otherwise the reader starts over.
+//! before the mark; if it was not claimed since either, the pin came in time. Otherwise the reader starts over, and
+//! finds another version. Claims that have ended are remembered for as long as there is a mark from before them, so
+//! that a collector that is busy with other contents keeps no reader.
 
 use crate::meta::keys::ContentId;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -30,7 +32,12 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     uses: HashMap<ContentId, Use>,
+    /// Claims so far: the time that marks and claims are ordered by.
     claims: u64,
+    /// Live marks by their time, and how many there are of each.
+    marks: BTreeMap<u64, usize>,
+    /// Contents whose claim has ended, with the time of the claim, as long as a live mark is not after it.
+    collected: HashMap<ContentId, u64>,
 }
 
 #[derive(Debug)]
@@ -40,12 +47,17 @@ enum Use {
         /// The collector came by and will come again when it is woken.
         awaited: bool,
     },
-    Claimed,
+    Claimed {
+        at: u64,
+    },
 }
 
-/// A moment in the history of claims.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark(u64);
+/// A moment in the history of claims, which is remembered from then on until this is dropped.
+#[derive(Debug)]
+pub struct Mark {
+    at: u64,
+    shared: Arc<Shared>,
+}
 
 /// Keeps the parts of a content where they are until it is dropped.
 #[derive(Debug)]
@@ -69,19 +81,22 @@ impl Readers {
 
     /// To be taken before the snapshot in which a version names the content that is to be pinned.
     pub fn mark(&self) -> Mark {
-        Mark(self.shared.state().claims)
+        let mut state = self.shared.state();
+        let at = state.claims;
+        *state.marks.entry(at).or_default() += 1;
+        Mark { at, shared: Arc::clone(&self.shared) }
     }
 
     /// Pins a content that a version named in a snapshot taken after `since`. `None` when the collector may have
     /// been faster: the version has to be looked up again.
     pub fn pin(&self, id: ContentId, since: Mark) -> Option<Pin> {
         let mut state = self.shared.state();
-        if state.claims != since.0 {
+        if state.collected.get(&id).is_some_and(|claimed| *claimed >= since.at) {
             return None;
         }
         match state.uses.entry(id).or_insert(Use::Pinned { readers: 0, awaited: false }) {
             Use::Pinned { readers, .. } => *readers += 1,
-            Use::Claimed => return None,
+            Use::Claimed { .. } => return None,
         }
         Some(Pin { id, shared: Arc::clone(&self.shared) })
     }
@@ -89,6 +104,7 @@ impl Readers {
     /// Claims a content that no version names any more; `None` while it is read, or claimed already.
     pub fn claim(&self, id: ContentId) -> Option<Claim> {
         let mut state = self.shared.state();
+        let at = state.claims;
         match state.uses.entry(id) {
             Entry::Occupied(mut entry) => {
                 if let Use::Pinned { awaited, .. } = entry.get_mut() {
@@ -97,7 +113,7 @@ impl Readers {
                 None
             }
             Entry::Vacant(entry) => {
-                entry.insert(Use::Claimed);
+                entry.insert(Use::Claimed { at });
                 state.claims += 1;
                 Some(Claim { id, shared: Arc::clone(&self.shared) })
             }
@@ -134,9 +150,31 @@ impl Drop for Pin {
     }
 }
 
+impl Drop for Mark {
+    fn drop(&mut self) {
+        let mut state = self.shared.state();
+        let State { marks, collected, .. } = &mut *state;
+        let Some(count) = marks.get_mut(&self.at) else { return };
+        *count -= 1;
+        if *count > 0 {
+            return;
+        }
+        marks.remove(&self.at);
+        match marks.first_key_value() {
+            None => collected.clear(),
+            Some((oldest, _)) if *oldest > self.at => collected.retain(|_, claimed| *claimed >= *oldest),
+            Some(_) => {}
+        }
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.shared.state().uses.remove(&self.id);
+        let mut state = self.shared.state();
+        let Some(Use::Claimed { at }) = state.uses.remove(&self.id) else { return };
+        if state.marks.first_key_value().is_some_and(|(oldest, _)| *oldest <= at) {
+            state.collected.insert(self.id, at);
+        }
     }
 }
 
@@ -146,7 +184,6 @@ mod tests {
     use futures::FutureExt;
 
     const ID: ContentId = ContentId([1; 16]);
-    const OTHER: ContentId = ContentId([2; 16]);
 
     fn readers() -> (Readers, Arc<Notify>) {
         let collector = Arc::new(Notify::new());
@@ -175,15 +212,27 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_since_the_mark_makes_the_reader_start_over() {
+    fn a_reader_starts_over_when_its_own_content_was_claimed_since_its_mark() {
+        let (readers, _) = readers();
+        let (first, second) = (readers.mark(), readers.mark());
+        let claim = readers.claim(ID).unwrap();
+        assert!(readers.pin(ID, first).is_none(), "claimed");
+        drop(claim);
+        assert!(readers.pin(ID, second).is_none(), "taken apart");
+        let mark = readers.mark();
+        drop(readers.pin(ID, mark).unwrap());
+    }
+
+    #[test]
+    fn a_collector_that_is_busy_elsewhere_keeps_no_reader() {
         let (readers, _) = readers();
         let mark = readers.mark();
-        let claim = readers.claim(OTHER).unwrap();
-        assert!(readers.pin(ID, mark).is_none());
-        assert!(readers.pin(OTHER, readers.mark()).is_none(), "claimed");
-        let pin = readers.pin(ID, readers.mark()).unwrap();
-        drop(claim);
-        assert!(readers.claim(OTHER).is_some());
+        for id in 10..200 {
+            drop(readers.claim(ContentId([id; 16])).unwrap());
+        }
+        let pin = readers.pin(ID, mark).expect("nobody touched this content");
+        assert!(readers.claim(ID).is_none());
         drop(pin);
+        drop(readers.claim(ID).unwrap());
     }
 }

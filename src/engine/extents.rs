@@ -10,6 +10,10 @@ use crate::meta::records::{
 };
 use crate::meta::{ErrorKind, Read, Step, Table};
 
+/// Extents of one part. Copies of copies could double them each time, until a record has millions and no transaction
+/// ends; a range of more is copied byte by byte. 5 GiB of parts of 5 MiB that were uploaded are 1,025 extents at most.
+pub const EXTENTS_PER_PART_MAX: usize = 2048;
+
 /// A part and where its first byte is in the object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundPart {
@@ -111,18 +115,17 @@ pub fn locate(read: &dyn Read, body: &Body, offset: u64) -> Result<Place, Error>
     Ok(Place { number: entry.number, skip: offset - entry.offset })
 }
 
-/// The extents from `place` on: `wanted` bytes, or fewer when they lie in more than `parts_max` parts.
-/// Too few parts are `Storage`, never a shorter run.
+/// The extents from `place` on: `wanted` bytes, or fewer when they need more than `extents_max` extents; then it ends
+/// with a part, and so has up to [`EXTENTS_PER_PART_MAX`] more. Too few parts are `Storage`, never a shorter run.
 pub fn run(
     read: &dyn Read,
     content: ContentId,
     place: Place,
     wanted: u64,
-    parts_max: usize,
+    extents_max: usize,
 ) -> Result<Run, Error> {
     let mut run = Run { extents: Vec::new(), len: 0, next: place };
     let mut skip = place.skip;
-    let mut parts = 0;
     let mut whole = true;
     scan_parts(read, content, place.number, &mut |number, part| {
         if skip >= part.len {
@@ -138,23 +141,23 @@ pub fn run(
             end => Place { number, skip: end },
         };
         skip = 0;
-        parts += 1;
-        run.len < wanted && parts < parts_max
+        run.len < wanted && run.extents.len() < extents_max
     })?;
     if !whole {
         return Err(damaged(content, "a part is longer than its extents"));
     }
-    if run.len < wanted && parts < parts_max {
+    if run.len < wanted && run.extents.len() < extents_max {
         return Err(damaged(content, "parts are missing"));
     }
     Ok(run)
 }
 
-/// The extents of `len` bytes from `first` on of a body that has parts.
-pub fn slice(read: &dyn Read, body: &Body, first: u64, len: u64) -> Result<Vec<Extent>, Error> {
-    let Some(content) = body.content().filter(|_| len > 0) else { return Ok(Vec::new()) };
+/// The extents of `len` bytes from `first` on of a body that has parts; `None` when they are too many for one part.
+pub fn slice(read: &dyn Read, body: &Body, first: u64, len: u64) -> Result<Option<Vec<Extent>>, Error> {
+    let Some(content) = body.content().filter(|_| len > 0) else { return Ok(Some(Vec::new())) };
     let place = locate(read, body, first)?;
-    Ok(run(read, content, place, len, usize::MAX)?.extents)
+    let run = run(read, content, place, len, EXTENTS_PER_PART_MAX + 1)?;
+    Ok((run.extents.len() <= EXTENTS_PER_PART_MAX).then_some(run.extents))
 }
 
 /// Appends the slices of `extents` that hold `len` bytes after the first `skip`; false when there are not as many.

@@ -16,9 +16,9 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-/// Parts whose extents are read at a time. The parts of a range are a page away from the index, and a page is small
-/// (some ten kilobytes).
-const PARTS_PER_PAGE: usize = 64;
+/// Extents that are read at a time, but for the rest of a part. The parts of a range are a page away from the index,
+/// and a page is small (some ten kilobytes).
+const EXTENTS_PER_PAGE: usize = 64;
 
 /// What a snapshot says about bytes to be read; not yet safe from the collector.
 pub struct Prepared {
@@ -55,7 +55,7 @@ pub fn prepare(read: &dyn Read, version: &VersionRecord, first: u64, len: u64) -
         }
         Body::Single(content) | Body::Multipart(content) => {
             let place = extents::locate(read, &version.body, first)?;
-            let page = extents::run(read, content, place, len, PARTS_PER_PAGE)?;
+            let page = extents::run(read, content, place, len, EXTENTS_PER_PAGE)?;
             let blob = match page.extents.first() {
                 None => None,
                 Some(extent) => Some((extent.blob(), blob_record(read, extent.blob())?)),
@@ -193,7 +193,7 @@ impl Parts {
     async fn turn_page(&mut self, meta: &Meta, remaining: u64) -> Result<(), Error> {
         let (content, place) = (self.content, self.next);
         let page =
-            meta.read(move |read| extents::run(read, content, place, remaining, PARTS_PER_PAGE)).await?;
+            meta.read(move |read| extents::run(read, content, place, remaining, EXTENTS_PER_PAGE)).await?;
         self.extents = page.extents.into();
         self.next = page.next;
         Ok(())

@@ -18,7 +18,8 @@ pub fn add_blob(tx: &mut dyn Write, id: BlobId, record: &BlobRecord) {
     tx.put(Table::Blobs, &keys::blob(id), record.encode());
 }
 
-/// One more part refers to the blobs of `extents`, which the caller has just read in this transaction.
+/// One more part refers to the blobs of `extents`, which the caller has just read in this transaction, or found in a
+/// content that it keeps pinned.
 pub fn share_extents(tx: &mut dyn Write, extents: &[Extent]) -> Result<(), Error> {
     extents.iter().try_for_each(|extent| share(tx, &Owned::Blob(extent.blob())))
 }

@@ -19,7 +19,7 @@ use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, checksums, extents, objects, references, writing};
 use crate::meta::Read;
 use crate::meta::keys::UploadId;
-use crate::meta::records::{Body, Checksum, ChecksumKind, PartRecord, VersionRecord};
+use crate::meta::records::{Body, Checksum, ChecksumKind, Extent, PartRecord, VersionRecord};
 use async_trait::async_trait;
 use bytes::Bytes;
 use dovetail_digest::{Algorithm, Hasher};
@@ -62,7 +62,7 @@ pub async fn upload_part_copy(engine: &Engine, request: UploadPartCopy) -> Resul
     assert!((1..=PART_NUMBER_MAX).contains(&number), "{number} is no part number");
     let request = Arc::new(request);
     let now_ms = engine.clock.now_ms();
-    let (found, reader) = loop {
+    let (mut found, reader) = loop {
         let mark = engine.readers.mark();
         let asked = Arc::clone(&request);
         let (found, prepared) = engine.meta.read(move |read| find(read, &asked, now_ms)).await?;
@@ -71,10 +71,9 @@ pub async fn upload_part_copy(engine: &Engine, request: UploadPartCopy) -> Resul
             break (found, reader);
         }
     };
-    match found.version.body {
-        _ if found.len == 0 => copy_bytes(engine, &request, &found, reader).await,
-        Body::Empty | Body::Inline(_) => copy_bytes(engine, &request, &found, reader).await,
-        Body::Single(_) | Body::Multipart(_) => copy_extents(engine, &request, found, reader).await,
+    match found.extents.take() {
+        Some(extents) => copy_extents(engine, &request, found, extents, reader).await,
+        None => copy_bytes(engine, &request, &found, reader).await,
     }
 }
 
@@ -83,10 +82,10 @@ struct Found {
     /// The algorithm of the part's checksum, and whether the client is told.
     algorithm: Algorithm,
     shown: bool,
-    version: VersionRecord,
     source_id: Option<String>,
-    first: u64,
     len: u64,
+    /// What the part can be made of without a byte being written; `None` when it cannot.
+    extents: Option<Vec<Extent>>,
     /// MD5 and checksum, when the bytes are those of one part of the source.
     known: Option<([u8; 16], Checksum)>,
 }
@@ -101,7 +100,12 @@ fn find(read: &dyn Read, request: &UploadPartCopy, now_ms: i64) -> Result<(Found
         .filter(|part| part.checksum.algorithm == algorithm.name())
         .map(|part| (part.md5, part.checksum));
     let prepared = reading::prepare(read, &version, first, len)?;
-    Ok((Found { algorithm, shown: own.is_some(), version, source_id, first, len, known }, prepared))
+    let extents = match version.body {
+        Body::Single(_) | Body::Multipart(_) if len > 0 => extents::slice(read, &version.body, first, len)?,
+        _ => None,
+    };
+    let shown = own.is_some();
+    Ok((Found { algorithm, shown, source_id, len, extents, known }, prepared))
 }
 
 /// First byte and length of what is to be copied.
@@ -147,6 +151,7 @@ async fn copy_extents(
     engine: &Engine,
     request: &UploadPartCopy,
     found: Found,
+    extents: Vec<Extent>,
     mut reader: ContentReader,
 ) -> Result<CopiedPart, Error> {
     let (md5, checksum) = match found.known.clone() {
@@ -166,10 +171,10 @@ async fn copy_extents(
                 .meta
                 .transact(move |tx| {
                     name.check(tx)?;
-                    let extents = extents::slice(tx, &found.version.body, found.first, found.len)?;
-                    // Shared before an earlier part gives up its blobs, which may be the very same ones.
+                    // The pin keeps the source's parts, and with them its blobs, as they were found. Shared before
+                    // an earlier part gives up its blobs, which may be the very same ones.
                     references::share_extents(tx, &extents)?;
-                    let checksum = checksum.clone();
+                    let (checksum, extents) = (checksum.clone(), extents.clone());
                     let part = PartRecord { len: found.len, md5, checksum, extents, modified_ms };
                     uploads::put_part(tx, name.id, number, &part)
                 })
@@ -214,7 +219,7 @@ async fn hash(
     Ok((md5.finish().await, checksum))
 }
 
-/// Stores the bytes of an inline object, or none, as if they had been uploaded.
+/// Stores the bytes of an inline object, none, or those of too many pieces, as if they had been uploaded.
 async fn copy_bytes(
     engine: &Engine,
     request: &UploadPartCopy,

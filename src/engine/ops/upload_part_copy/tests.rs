@@ -190,3 +190,25 @@ async fn a_bucket_that_was_deleted_takes_its_uploads_along() {
     assert!(fixture.stored_blobs().await.is_empty());
     assert_eq!(fixture.entries(Table::Uploads).await, []);
 }
+
+#[tokio::test]
+async fn a_range_in_too_many_pieces_is_written_anew() {
+    let fixture = Fixture::new().await;
+    let pieces =
+        |count: u16| (1..=count).map(|number| (number, number.to_be_bytes().to_vec())).collect::<Vec<_>>();
+    fixture.put_multipart("few", &pieces(2048)).await;
+    fixture.put_multipart("many", &pieces(2049)).await;
+    let before = fixture.stored_blobs().await.len();
+    let id = fixture.create(None).await;
+    // Source, extents of the part, blobs written for it.
+    for (number, (key, extents, blobs)) in (1..).zip([("few", 2048, 0), ("many", 1, 1)]) {
+        let bytes = fixture.get(key).await.unwrap();
+        let copied = copy(&fixture, id, number, source(key), None).await.unwrap();
+        assert_eq!(copied.md5, dovetail_digest::md5(&bytes), "{key}");
+        let part =
+            fixture.engine.meta.read(move |read| uploads::part(read, id, number)).await.unwrap().unwrap();
+        assert_eq!((part.len, part.extents.len()), (bytes.len() as u64, extents), "{key}");
+        assert_eq!(fixture.stored_blobs().await.len(), before + blobs, "{key}");
+    }
+    fixture.check_consistency().await;
+}

@@ -119,3 +119,10 @@ pub struct Metadata {
     #[n(3)]
     pub tags: Vec<(String, String)>,
 }
+
+impl Metadata {
+    /// What listings show of it. The rest is some kilobytes, times a thousand entries on a page.
+    pub fn listed(self) -> Metadata {
+        Metadata { storage_class: self.storage_class, ..Metadata::default() }
+    }
+}

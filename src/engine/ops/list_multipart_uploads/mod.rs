@@ -45,6 +45,7 @@ pub enum UploadEntry {
     Upload {
         key: String,
         id: UploadId,
+        /// Of its metadata there is only the storage class.
         record: UploadRecord,
     },
     /// With its delimiter.
@@ -133,5 +134,7 @@ fn entry(
     if let Some(prefix) = common_prefix(&request.prefix, request.delimiter.as_deref(), key) {
         return Ok(UploadEntry::CommonPrefix(prefix.to_string()));
     }
-    Ok(UploadEntry::Upload { key: key.to_string(), id, record: UploadRecord::decode(value)? })
+    let record = UploadRecord::decode(value)?;
+    let record = UploadRecord { metadata: record.metadata.listed(), ..record };
+    Ok(UploadEntry::Upload { key: key.to_string(), id, record })
 }

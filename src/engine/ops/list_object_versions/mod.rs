@@ -102,6 +102,7 @@ fn page(read: &dyn Read, bucket: BucketId, request: &ListObjectVersions) -> Resu
             continue;
         }
         let version = VersionRecord::decode(&row.value)?;
+        let version = VersionRecord { metadata: version.metadata.listed(), ..version };
         let is_latest = begun.as_ref() != Some(&key);
         begun = Some(key.clone());
         page.entries.push(VersionEntry::Version { key, version, is_latest });

@@ -48,6 +48,7 @@ pub struct ObjectPage {
 pub enum ListEntry {
     Object {
         key: String,
+        /// Of its metadata there is only the storage class.
         version: VersionRecord,
     },
     /// With its delimiter.
@@ -133,7 +134,9 @@ fn entry(request: &ListObjects, key: &[u8], value: &[u8]) -> Result<ListEntry, E
     if let Some(prefix) = common_prefix(&request.prefix, request.delimiter.as_deref(), key) {
         return Ok(ListEntry::CommonPrefix(prefix.to_string()));
     }
-    Ok(ListEntry::Object { key: key.to_string(), version: VersionRecord::decode(value)? })
+    let version = VersionRecord::decode(value)?;
+    let version = VersionRecord { metadata: version.metadata.listed(), ..version };
+    Ok(ListEntry::Object { key: key.to_string(), version })
 }
 
 #[cfg(test)]

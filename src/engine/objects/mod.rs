@@ -377,15 +377,19 @@ fn marker(deletion: &Deletion<'_>) -> VersionRecord {
     }
 }
 
+/// Open uploads of a key that are told of a delete. Nobody has as many in good faith, and a transaction that wrote to
+/// any number of them would keep all others waiting.
+const MARKED_PER_DELETE_MAX: usize = 64;
+
 /// Tells the key's open uploads that an object was deleted under them: a conditional Complete must find out, and the
-/// deleted object may leave no other trace.
+/// deleted object may leave no other trace. The oldest of very many: a delete is one short transaction.
 fn mark_open_uploads(tx: &mut dyn Write, bucket: BucketId, key: &str) -> Result<(), Error> {
     let mut open = Vec::new();
     let start = [&keys::object(bucket, key)[..], &[0]].concat();
     tx.scan(Table::Uploads, &start, &mut |stored, _| match keys::parse_upload(bucket, stored) {
         Some((found, id)) if found == key.as_bytes() => {
             open.push(id);
-            Step::Next
+            if open.len() < MARKED_PER_DELETE_MAX { Step::Next } else { Step::Stop }
         }
         _ => Step::Stop,
     })?;

@@ -269,3 +269,16 @@ async fn an_id_of_another_key_or_of_chance_finds_nothing() {
     assert!(matches!(bucket.get("other", Some(&id)).await, Err(Error::NoSuchVersion)));
     assert_eq!(bucket.ids("key").await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_delete_tells_a_bounded_number_of_open_uploads() {
+    let fixture = Fixture::new().await;
+    for _ in 0..MARKED_PER_DELETE_MAX + 6 {
+        fixture.create_at("key", None).await.unwrap();
+    }
+    fixture.put_empty("key").await;
+    fixture.delete("key").await;
+    let told = fixture.entries(Table::Progress).await;
+    let told = told.iter().filter(|(_, value)| ProgressRecord::decode(value).unwrap().key_deleted).count();
+    assert_eq!(told, MARKED_PER_DELETE_MAX);
+}

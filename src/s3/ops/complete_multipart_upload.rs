@@ -5,6 +5,8 @@ use super::upload_part::{of_upload, upload_id};
 use crate::base::limits::PART_NUMBER_MAX;
 use crate::engine;
 use crate::engine::ops::complete_multipart_upload::{self as engine_complete, ListedPart};
+use crate::engine::ops::list_parts::{ListParts, list_parts};
+use crate::meta::keys::UploadId;
 use crate::s3::S3;
 use crate::s3::checksums;
 use crate::s3::conditions;
@@ -25,7 +27,10 @@ pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<
     let checksum_kind = checksums::kind(request.headers())?;
     let size = object_size(&request)?;
     let bytes = document::read_without_checksum(&mut request, document::LONG_LEN_MAX).await?;
-    let parts = parse(&bytes)?;
+    let parts = match parse(&bytes) {
+        Ok(parts) => parts,
+        Err(error) => return Err(unless_gone(s3, &request, upload_id, error).await),
+    };
     // `-N` says how many parts the client thinks there are.
     if let Some(checksum) = object_checksum
         && checksum.part_count.is_some_and(|count| count as usize != parts.len())
@@ -58,6 +63,15 @@ pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<
     let mut answer = response::xml(document);
     response::set_version_id(answer.headers_mut(), completed.version_id.as_deref());
     Ok(answer)
+}
+
+/// What is wrong with a list matters only while there is an upload that it could be for.
+async fn unless_gone(s3: &S3, request: &Request, upload_id: UploadId, error: S3Error) -> S3Error {
+    let asked = ListParts { bucket: request.bucket(), key: request.key(), upload_id, after: 0, max: 0 };
+    match list_parts(s3.engine(), asked).await {
+        Ok(_) => error,
+        Err(err) => of_upload(request)(err),
+    }
 }
 
 /// `x-amz-mp-object-size`.

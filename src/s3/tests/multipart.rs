@@ -358,3 +358,36 @@ async fn a_condition_fails_when_the_key_was_changed_under_the_upload() {
     let conflict = ask.send().await.expect_error(409, "ConditionalRequestConflict");
     assert_eq!((conflict.element("Condition"), conflict.element("Key")), ("If-Match".into(), "key".into()));
 }
+
+#[tokio::test]
+async fn an_upload_that_is_gone_is_told_before_a_list_that_is_none() {
+    let client = Client::with_bucket().await;
+    let upload = Upload::create(&client, "key", &[]).await;
+    client.post(&upload.own_target(), "no list").await.expect_error(400, "MalformedXML");
+    client.delete(&upload.own_target()).await.expect(204);
+    for list in ["no list", "", "<CompleteMultipartUpload/>"] {
+        let answer = client.post(&upload.own_target(), list).await.expect_error(404, "NoSuchUpload");
+        assert_eq!(answer.element("UploadId"), upload.id, "{list}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_complete_that_says_something_else_of_the_object_is_refused() {
+    let client = Client::with_bucket().await;
+    let upload = Upload::create(
+        &client,
+        "key",
+        &[("x-amz-checksum-algorithm", "CRC32C"), ("x-amz-checksum-type", "FULL_OBJECT")],
+    )
+    .await;
+    let etag = upload.part(1, Bytes::from_static(b"123456789")).await;
+    let ask = |name: &str, value: &str| {
+        client.ask("POST", &upload.own_target()).header(name, value).body(Upload::list(&[(1, &etag)])).send()
+    };
+    for _ in 0..2 {
+        ask("x-amz-mp-object-size", "9").await.expect(200);
+        ask("x-amz-checksum-crc32c", "4waSgw==").await.expect(200);
+        ask("x-amz-mp-object-size", "8").await.expect_error(400, "InvalidRequest");
+        ask("x-amz-checksum-crc32c", "AAAAAA==").await.expect_error(400, "BadDigest");
+    }
+}

@@ -81,12 +81,26 @@ fn repeated(read: &dyn Read, request: &CompleteMultipartUpload) -> Result<Comple
     let version = objects::object_of_id(read, bucket, &request.key, id)?
         .filter(|version| version.etag == record.etag)
         .ok_or(Error::NoSuchUpload)?;
+    check_claims(request, &record.checksum, version.len)?;
     Ok(Completed {
         etag: record.etag,
         checksum: record.checksum,
         len: version.len,
         version_id: record.version_id,
     })
+}
+
+/// What a repeated request says about the object has to be true as well. What is not known any more is whether the
+/// upload was created with an algorithm, so CRC64NVME, which is there without one too and then not compared, is not.
+fn check_claims(request: &CompleteMultipartUpload, checksum: &Checksum, len: u64) -> Result<(), Error> {
+    if let Some((named, digest)) = request.checksum
+        && named != checksums::DEFAULT
+        && named.name() == checksum.algorithm
+        && digest.as_bytes() != checksum.value
+    {
+        return Err(Error::ChecksumMismatch { algorithm: named });
+    }
+    check_len(request, len)
 }
 
 /// One pass over the parts, in the order of their numbers.
@@ -278,10 +292,12 @@ fn check_whole(
             return Err(Error::ChecksumMismatch { algorithm: expected });
         }
     }
+    check_len(request, assembly.len)
+}
+
+fn check_len(request: &CompleteMultipartUpload, computed: u64) -> Result<(), Error> {
     match request.size {
-        Some(claimed) if claimed != assembly.len => {
-            Err(Error::ObjectSizeMismatch { claimed, computed: assembly.len })
-        }
+        Some(claimed) if claimed != computed => Err(Error::ObjectSizeMismatch { claimed, computed }),
         _ => Ok(()),
     }
 }

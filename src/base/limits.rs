@@ -18,3 +18,5 @@ pub const USER_METADATA_LEN_MAX: usize = 2048;
 pub const PAGE_LEN_MAX: usize = 1000;
 /// Keys in one DeleteObjects request.
 pub const DELETE_OBJECTS_MAX: usize = 1000;
+/// Bytes of a request's headers: names, values and what separates them.
+pub const HEADER_SECTION_LEN_MAX: usize = 8 << 10;

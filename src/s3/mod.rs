@@ -68,6 +68,7 @@ struct Shared {
     region: String,
     domains: Vec<String>,
     auth: Authenticator,
+    documents: document::Budget,
 }
 
 /// What is known of a request so far, for its log line and its error document.
@@ -82,7 +83,8 @@ struct Trace {
 impl S3 {
     pub fn new(engine: Engine, settings: Settings) -> S3 {
         let auth = Authenticator::new(settings.users, &settings.region, settings.any_region);
-        S3(Arc::new(Shared { engine, region: settings.region, domains: settings.domains, auth }))
+        let Settings { region, domains, .. } = settings;
+        S3(Arc::new(Shared { engine, region, domains, auth, documents: document::Budget::default() }))
     }
 
     /// Whether the host names a bucket, so that the whole path is a key: then `/_/live` is an object like any other.
@@ -137,6 +139,7 @@ impl S3 {
         now_ms: i64,
         trace: &mut Trace,
     ) -> Result<Response, S3Error> {
+        request::check_header_section(&parts.headers)?;
         let target = Arc::new(router::address(&parts.uri, parts.version, &parts.headers, &self.0.domains)?);
         trace.target = target.clone();
         if parts.headers.contains_key(ORIGIN) && parts.method != Method::OPTIONS {
@@ -172,7 +175,17 @@ impl S3 {
         }
         let user = caller.user.ok_or(ErrorCode::AccessDenied)?;
         let body = Incoming::new(body, caller.payload, caller.verified);
-        let request = Request::new(id.clone(), operation, parts, query, target, user, now_ms, body);
+        let request = Request::new(
+            id.clone(),
+            operation,
+            parts,
+            query,
+            target,
+            user,
+            now_ms,
+            body,
+            self.0.documents.clone(),
+        );
         ops::dispatch(self, request).await
     }
 
@@ -221,7 +234,10 @@ fn explain(error: S3Error, trace: &Trace) -> S3Error {
         (Some(bucket), _) if about_bucket && !error.has_field("BucketName") => {
             error.field("BucketName", bucket)
         }
-        (_, Some(key)) if matches!(code, "NoSuchKey" | "NoSuchVersion" | "ConditionalRequestConflict") => {
+        (_, Some(key))
+            if matches!(code, "NoSuchKey" | "NoSuchVersion" | "ConditionalRequestConflict")
+                && !error.has_field("Key") =>
+        {
             error.field("Key", key)
         }
         _ => error,

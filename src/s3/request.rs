@@ -1,18 +1,22 @@
 //! A request on its way to an operation: routed, its sender known, its bucket looked up.
 
 use crate::base::body::Peer;
+use crate::base::limits::HEADER_SECTION_LEN_MAX;
 use crate::s3::auth::User;
 use crate::s3::body::Incoming;
+use crate::s3::document::Budget;
 use crate::s3::error::S3Error;
 use crate::s3::operation::Operation;
 use crate::s3::query::Query;
 use crate::s3::response::RequestId;
 use crate::s3::router::Target;
+use crate::wire::error_code::ErrorCode;
 use http::HeaderMap;
 use http::header::{AsHeaderName, HOST};
 use http::request::Parts;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// What an operation is given.
 pub struct Request {
@@ -26,6 +30,9 @@ pub struct Request {
     pub now_ms: i64,
     /// Behind a lock that nobody ever takes, because a body cannot be shared between threads and a request is.
     body: Mutex<Option<Incoming>>,
+    /// Where the memory for a long document comes from, and what this request has of it.
+    pub documents: Budget,
+    pub share: Option<OwnedSemaphorePermit>,
 }
 
 impl Request {
@@ -39,8 +46,10 @@ impl Request {
         user: Arc<User>,
         now_ms: i64,
         body: Incoming,
+        documents: Budget,
     ) -> Request {
-        Request { id, operation, parts, query, target, user, now_ms, body: Mutex::new(Some(body)) }
+        let body = Mutex::new(Some(body));
+        Request { id, operation, parts, query, target, user, now_ms, body, documents, share: None }
     }
 
     /// The body, which only one may have.
@@ -109,4 +118,14 @@ pub fn header(headers: &HeaderMap, name: impl AsHeaderName) -> Option<Cow<'_, st
         joined.push_str(&value);
     }
     Some(joined)
+}
+
+/// S3's limit on all headers together. It comes before anything is computed over them.
+pub fn check_header_section(headers: &HeaderMap) -> Result<(), S3Error> {
+    // `: ` and the end of the line.
+    let len: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    match len > HEADER_SECTION_LEN_MAX {
+        true => Err(ErrorCode::RequestHeaderSectionTooLarge.into()),
+        false => Ok(()),
+    }
 }

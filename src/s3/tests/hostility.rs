@@ -198,3 +198,47 @@ async fn every_request_has_an_answer_and_none_is_a_500() {
         assert!(answered.contains_key(&status), "{answered:?}");
     }
 }
+
+#[tokio::test]
+async fn headers_of_more_than_eight_kibibytes_are_refused() {
+    let client = Client::with_bucket().await;
+    let control =
+        |len: usize| client.ask("PUT", "/bucket/key").header("cache-control", vec![b'x'; len]).body("");
+    control(7000).send().await.expect(200);
+    control(8192).send().await.expect_error(400, "RequestHeaderSectionTooLarge");
+    assert_eq!(client.get("/bucket/key").await.expect(200).header("cache-control").len(), 7000);
+    // Whoever it is: there is nothing to be computed over them yet.
+    let anonymous = client.ask("GET", "/bucket/key").header("x", vec![b'x'; 60_000]).anonymous();
+    anonymous.send().await.expect_error(400, "RequestHeaderSectionTooLarge");
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_documents_share_a_budget_of_memory() {
+    let client = Client::with_bucket().await;
+    let endless = || {
+        let mut ask = client.ask("POST", "/bucket?delete");
+        client.signer.sign_header(
+            "POST",
+            "/bucket",
+            "delete",
+            &mut ask.headers,
+            PayloadKind::Unsigned,
+            NOW_S,
+        );
+        let body =
+            StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, BodyError>>()).boxed_unsync();
+        let mut req = http::Request::builder().method("POST").uri("/bucket?delete").body(body).unwrap();
+        *req.headers_mut() = ask.headers;
+        req.headers_mut().insert("transfer-encoding", HeaderValue::from_static("chunked"));
+        let s3 = client.s3.clone();
+        async move { s3.handle(req).await }
+    };
+    let mut waiting = futures::future::join_all((0..8).map(|_| Box::pin(endless())));
+    tokio::time::timeout(std::time::Duration::from_secs(1), &mut waiting).await.unwrap_err();
+    let list = "<Delete><Object><Key>key</Key></Object></Delete>";
+    let long = format!("{list}{}", " ".repeat(100_000));
+    client.post("/bucket?delete", long.clone()).await.expect_error(503, "SlowDown");
+    client.post("/bucket?delete", list).await.expect(200);
+    drop(waiting);
+    client.post("/bucket?delete", long).await.expect(200);
+}

@@ -54,7 +54,13 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         conditions: conditions::write(request.headers())?,
         changes_something,
     };
-    let copied = engine_copy::copy_object(s3.engine(), asked).await.map_err(of_source)?;
+    // With If-Match it may as well be the destination that is missing.
+    let names_source = asked.conditions.if_match.is_none();
+    let key = asked.source.key.clone();
+    let copied = engine_copy::copy_object(s3.engine(), asked).await.map_err(|err| match err {
+        engine::Error::NoSuchKey if !names_source => err.into(),
+        err => of_source(err, &key),
+    })?;
     let version = &copied.version;
 
     let mut document = response::document("CopyObjectResult");
@@ -93,10 +99,14 @@ pub async fn source(s3: &S3, request: &Request) -> Result<Source, S3Error> {
     Ok(Source { bucket, key, version_id, conditions })
 }
 
-/// A source that is a delete marker is missing, and one that is named is a mistake.
-pub fn of_source(err: engine::Error) -> S3Error {
+/// A source that is a delete marker is missing, and one that is named is a mistake. The key that is missing is the
+/// source's, not the one that the request names.
+pub fn of_source(err: engine::Error, key: &str) -> S3Error {
     match err {
-        engine::Error::ObjectDeleted { .. } => ErrorCode::NoSuchKey.into(),
+        engine::Error::NoSuchKey | engine::Error::ObjectDeleted { .. } => {
+            S3Error::from(ErrorCode::NoSuchKey).field("Key", key)
+        }
+        engine::Error::NoSuchVersion => S3Error::from(err).field("Key", key),
         engine::Error::IsDeleteMarker { .. } => S3Error::invalid_request(
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         ),

@@ -36,13 +36,12 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
         source: source(s3, &request).await?,
         range: range.map(|range| (range.first, range.last)),
     };
+    let key = asked.source.key.clone();
     let part = match engine::ops::upload_part_copy::upload_part_copy(s3.engine(), asked).await {
         Ok(part) => part,
         Err(engine::Error::InvalidCopyRange { len }) => return Err(outside(&request, range, len)),
-        Err(err @ (engine::Error::ObjectDeleted { .. } | engine::Error::IsDeleteMarker { .. })) => {
-            return Err(of_source(err));
-        }
-        Err(err) => return Err(of_upload(&request)(err)),
+        Err(err @ engine::Error::NoSuchUpload) => return Err(of_upload(&request)(err)),
+        Err(err) => return Err(of_source(err, &key)),
     };
 
     let mut document = response::document("CopyPartResult");

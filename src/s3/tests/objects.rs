@@ -410,3 +410,20 @@ async fn answers_can_have_other_headers_than_the_object() {
     let bad = client.get("/bucket/key?response-content-type=a%0D%0Ax-evil:1").await;
     bad.expect_error(400, "InvalidArgument");
 }
+
+#[tokio::test]
+async fn a_copy_without_source_names_the_source() {
+    let client = Client::with_bucket().await;
+    let copy = |source: &str| client.ask("PUT", "/bucket/copy").header("x-amz-copy-source", source).send();
+    assert_eq!(copy("bucket/absent").await.expect_error(404, "NoSuchKey").elements("Key"), ["absent"]);
+    client.put("/bucket/key", "bytes").await.expect(200);
+    let answer = copy("bucket/key?versionId=abc").await.expect_error(404, "NoSuchVersion");
+    assert_eq!(answer.elements("Key"), ["key"]);
+    let unmatched =
+        client.ask("PUT", "/bucket/copy").header("x-amz-copy-source", "bucket/key").header("if-match", "x");
+    assert_eq!(unmatched.send().await.expect_error(404, "NoSuchKey").elements("Key"), ["copy"]);
+    let created = client.post("/bucket/upload?uploads", "").await.expect(200);
+    let part = format!("/bucket/upload?partNumber=1&uploadId={}", created.element("UploadId"));
+    let answer = client.ask("PUT", &part).header("x-amz-copy-source", "bucket/absent").send().await;
+    assert_eq!(answer.expect_error(404, "NoSuchKey").elements("Key"), ["absent"]);
+}

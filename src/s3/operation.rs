@@ -133,3 +133,22 @@ operations! {
     UploadPartCopy,
     WriteGetObjectResponse,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn the_compatibility_page_names_every_operation() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/s3-compatibility.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let words: HashSet<&str> = page.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let absent: Vec<&str> = Operation::ALL
+            .iter()
+            .map(|operation| operation.name())
+            .filter(|name| !words.contains(name))
+            .collect();
+        assert!(absent.is_empty(), "not in {path}: {absent:?}");
+    }
+}

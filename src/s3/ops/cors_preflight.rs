@@ -36,7 +36,7 @@ pub async fn cors_preflight(s3: &S3, target: &Target, headers: &HeaderMap) -> Re
     };
     let Some(method) = &method else {
         let message = "Invalid Access-Control-Request-Method: null";
-        return Err(S3Error::new(ErrorCode::BadRequest, message));
+        return Err(refused(Some(message)));
     };
     let requested = header(headers, ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
     let asked = Preflight { origin: &origin, method, headers: &requested };

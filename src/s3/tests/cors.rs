@@ -69,7 +69,7 @@ async fn preflights_are_refused_when_nothing_allows_them() {
     let not_allowed = "CORSResponse: This CORS request is not allowed.";
     for (target, origin, method, code, message) in [
         ("/bucket/key", "", "PUT", "BadRequest", "Insufficient information. Origin request header needed."),
-        ("/bucket/key", APP, "", "BadRequest", "Invalid Access-Control-Request-Method: null"),
+        ("/bucket/key", APP, "", "AccessForbidden", "Invalid Access-Control-Request-Method: null"),
         ("/plain/key", APP, "PUT", "AccessForbidden", not_enabled),
         ("/plain/key", APP, "", "AccessForbidden", not_enabled),
         ("/missing/key", APP, "PUT", "AccessForbidden", not_found),

@@ -8,6 +8,7 @@ mod gateway;
 mod invariants;
 mod model;
 mod process;
+mod races;
 mod seed;
 mod socket;
 mod tidy;

@@ -8,7 +8,7 @@ use crate::gateway::Gateway;
 use crate::seed::Seed;
 use bytes::Bytes;
 use proptest::prelude::*;
-use s3::{Model, Refusal};
+use s3::{Model, Refusal, Versioning};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One step of a program. Small numbers stand for keys, uploads and parts, so that steps often meet.
@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 enum Op {
     Put { key: u8, len: u32, if_none_match: bool },
     Delete { key: u8 },
-    DeleteMany { keys: Vec<u8> },
-    Copy { from: u8, to: u8 },
+    DeleteMany { keys: Vec<(u8, Option<u8>)> },
+    DeleteVersion { key: u8, version: u8 },
+    Versioning { enabled: bool },
+    Copy { from: u8, version: Option<u8>, to: u8 },
     Create { key: u8 },
     Part { upload: u8, number: u8, large: bool },
     PartCopy { upload: u8, number: u8, from: u8, range: Option<(u16, u16)> },
@@ -26,6 +28,7 @@ enum Op {
     Abort { upload: u8 },
     Range { key: u8, first: u32, len: u16 },
     List { prefix: u8, delimiter: bool, max: u8 },
+    ListVersions { prefix: u8, delimiter: bool, max: u8 },
 }
 
 /// Keys with shared prefixes, and with bytes on both sides of the delimiter.
@@ -38,8 +41,12 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (key(), lens, any::<bool>()).prop_map(|(key, len, if_none_match)| Op::Put { key, len, if_none_match }),
         2 => key().prop_map(|key| Op::Delete { key }),
-        1 => prop::collection::vec(key(), 1..4).prop_map(|keys| Op::DeleteMany { keys }),
-        2 => (key(), key()).prop_map(|(from, to)| Op::Copy { from, to }),
+        1 => prop::collection::vec((key(), prop::option::of(0u8..4)), 1..4)
+            .prop_map(|keys| Op::DeleteMany { keys }),
+        2 => (key(), 0u8..4).prop_map(|(key, version)| Op::DeleteVersion { key, version }),
+        2 => prop::bool::weighted(0.7).prop_map(|enabled| Op::Versioning { enabled }),
+        2 => (key(), prop::option::of(0u8..4), key())
+            .prop_map(|(from, version, to)| Op::Copy { from, version, to }),
         3 => key().prop_map(|key| Op::Create { key }),
         6 => (0u8..3, 1u8..5, prop::bool::weighted(0.6))
             .prop_map(|(upload, number, large)| Op::Part { upload, number, large }),
@@ -52,6 +59,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (key(), 0..800_000u32, any::<u16>()).prop_map(|(key, first, len)| Op::Range { key, first, len }),
         2 => (0u8..PREFIXES.len() as u8, any::<bool>(), 1u8..6)
             .prop_map(|(prefix, delimiter, max)| Op::List { prefix, delimiter, max }),
+        2 => (0u8..PREFIXES.len() as u8, any::<bool>(), 1u8..6)
+            .prop_map(|(prefix, delimiter, max)| Op::ListVersions { prefix, delimiter, max }),
     ]
 }
 
@@ -76,13 +85,13 @@ impl Pair {
     async fn step(&mut self, op: &Op) {
         match op {
             Op::Put { key, len, if_none_match } => self.put(KEYS[*key as usize], *len, *if_none_match).await,
-            Op::Delete { key } => {
-                let answer = self.client.delete(&self.bucket, KEYS[*key as usize]).await.unwrap();
-                answer.expect(204);
-                self.model.delete(KEYS[*key as usize]);
-            }
+            Op::Delete { key } => self.delete(KEYS[*key as usize]).await,
+            Op::DeleteVersion { key, version } => self.delete_version(KEYS[*key as usize], *version).await,
+            Op::Versioning { enabled } => self.set_versioning(*enabled).await,
             Op::DeleteMany { keys } => self.delete_many(keys).await,
-            Op::Copy { from, to } => self.copy(KEYS[*from as usize], KEYS[*to as usize]).await,
+            Op::Copy { from, version, to } => {
+                self.copy(KEYS[*from as usize], *version, KEYS[*to as usize]).await;
+            }
             Op::Create { key } => {
                 self.ids.push(self.client.create_upload(&self.bucket, KEYS[*key as usize]).await.unwrap());
                 self.model.create(KEYS[*key as usize]);
@@ -98,6 +107,9 @@ impl Pair {
             Op::List { prefix, delimiter, max } => {
                 self.list(PREFIXES[*prefix as usize], *delimiter, *max as usize).await;
             }
+            Op::ListVersions { prefix, delimiter, max } => {
+                self.list_versions(PREFIXES[*prefix as usize], *delimiter, *max as usize).await;
+            }
         }
         self.compare().await;
     }
@@ -106,25 +118,96 @@ impl Pair {
         let bytes: Bytes = self.seed.bytes(len as usize).into();
         let headers: &[(&str, &str)] = if if_none_match { &[("if-none-match", "*")] } else { &[] };
         let answer = self.client.send("PUT", &path(&self.bucket, key), headers, bytes.clone()).await.unwrap();
+        let id = answer.header("x-amz-version-id").map(str::to_string);
         same(answer, self.model.put(key, bytes, if_none_match));
+        self.learn_id(key, id);
     }
 
-    async fn delete_many(&mut self, keys: &[u8]) {
-        let objects: String = keys
+    /// The newest version of a key has an id of its own while versions are kept, and otherwise none.
+    fn learn_id(&mut self, key: &str, id: Option<String>) {
+        if self.model.versioning() == Versioning::Enabled {
+            self.model.learn_id(key, id.as_deref().unwrap_or("the gateway did not say"));
+        } else {
+            assert!(id.is_none_or(|id| id == "null"));
+        }
+    }
+
+    /// The id of one of the key's versions, or one that it does not have.
+    fn version_id(&self, key: &str, version: u8) -> String {
+        let mut versions = self.model.versions().filter(|(found, ..)| *found == key);
+        versions.nth(version.into()).map_or("null".to_string(), |(_, version, _)| version.id.clone())
+    }
+
+    async fn set_versioning(&mut self, enabled: bool) {
+        let status = if enabled { "Enabled" } else { "Suspended" };
+        let document =
+            format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>");
+        let url = format!("/{}?versioning", self.bucket);
+        self.client.send("PUT", &url, &[], document).await.unwrap().expect(200);
+        self.model.set_versioning(enabled);
+    }
+
+    async fn delete(&mut self, key: &str) {
+        let answer = self.client.delete(&self.bucket, key).await.unwrap().expect(204);
+        self.model.delete(key);
+        let is_marked = self.model.versioning() != Versioning::Never;
+        assert_eq!(answer.header("x-amz-delete-marker"), is_marked.then_some("true"));
+        self.learn_id(key, answer.header("x-amz-version-id").map(str::to_string));
+    }
+
+    async fn delete_version(&mut self, key: &str, version: u8) {
+        let id = self.version_id(key, version);
+        let url = format!("{}?versionId={id}", path(&self.bucket, key));
+        let answer = self.client.send("DELETE", &url, &[], "").await.unwrap().expect(204);
+        assert_eq!(answer.header("x-amz-version-id"), Some(id.as_str()));
+        let was_marker = self.model.delete_version(key, &id) == Some(true);
+        assert_eq!(answer.header("x-amz-delete-marker"), was_marker.then_some("true"));
+    }
+
+    async fn delete_many(&mut self, keys: &[(u8, Option<u8>)]) {
+        let objects: Vec<(&str, Option<String>)> = keys
             .iter()
-            .map(|key| KEYS[*key as usize].replace('&', "&amp;"))
-            .map(|key| format!("<Object><Key>{key}</Key></Object>"))
+            .map(|(key, version)| (KEYS[*key as usize], *version))
+            .map(|(key, version)| (key, version.map(|version| self.version_id(key, version))))
             .collect();
-        let document = format!("<Delete>{objects}</Delete>");
-        let answer =
-            self.client.send("POST", &format!("/{}?delete", self.bucket), &[], document).await.unwrap();
-        assert_eq!(answer.expect(200).elements("Deleted").len(), keys.len());
-        keys.iter().for_each(|key| self.model.delete(KEYS[*key as usize]));
+        let elements: String = objects
+            .iter()
+            .map(|(key, id)| {
+                let id = id.as_ref().map_or(String::new(), |id| format!("<VersionId>{id}</VersionId>"));
+                format!("<Object><Key>{}</Key>{id}</Object>", key.replace('&', "&amp;"))
+            })
+            .collect();
+        let document = format!("<Delete>{elements}</Delete>");
+        let url = format!("/{}?delete", self.bucket);
+        let answer = self.client.send("POST", &url, &[], document).await.unwrap().expect(200);
+        let deleted = answer.elements("Deleted");
+        assert_eq!(deleted.len(), keys.len(), "{}", answer.text());
+        for ((key, id), told) in objects.into_iter().zip(deleted) {
+            let marker = told
+                .split_once("<DeleteMarkerVersionId>")
+                .and_then(|(_, rest)| Some(rest.split_once("</DeleteMarkerVersionId>")?.0.to_string()));
+            match id {
+                Some(id) => {
+                    let was_marker = self.model.delete_version(key, &id) == Some(true);
+                    assert_eq!(marker, was_marker.then_some(id));
+                }
+                None => {
+                    self.model.delete(key);
+                    self.learn_id(key, marker);
+                }
+            }
+        }
     }
 
-    async fn copy(&mut self, from: &str, to: &str) {
-        let answer = self.client.copy(&self.bucket, from, to).await.unwrap();
-        same(answer, self.model.copy(from, to));
+    async fn copy(&mut self, from: &str, version: Option<u8>, to: &str) {
+        let id = version.map(|version| self.version_id(from, version));
+        let mut source = path(&self.bucket, from);
+        source.extend(id.iter().flat_map(|id| ["?versionId=", id]));
+        let headers = [("x-amz-copy-source", source.as_str())];
+        let answer = self.client.send("PUT", &path(&self.bucket, to), &headers, "").await.unwrap();
+        let new_id = answer.header("x-amz-version-id").map(str::to_string);
+        same(answer, self.model.copy(from, id.as_deref(), to));
+        self.learn_id(to, new_id);
     }
 
     /// The number of an upload that was created, when there is one.
@@ -162,7 +245,21 @@ impl Pair {
             list.reverse();
         }
         let answer = self.client.complete(&self.bucket, &key, &id, &list).await.unwrap();
-        same(answer, self.model.complete(index, &list));
+        let version_id = answer.header("x-amz-version-id").map(str::to_string);
+        let is_new = self.model.is_open(index);
+        let outcome = self.model.complete(index, &list);
+        if is_new
+            && outcome.is_ok()
+            && let Some(id) = &version_id
+        {
+            self.model.learn_completed_id(index, id);
+        }
+        same(answer, outcome);
+        assert!(
+            self.model
+                .completed_id(index)
+                .is_none_or(|known| known == version_id.as_deref().unwrap_or("null"))
+        );
     }
 
     async fn complete_again(&mut self, upload: u8) {
@@ -229,8 +326,64 @@ impl Pair {
         );
     }
 
+    /// Versions as `key id`, with `latest` and `marker` where that is so, and common prefixes, page by page.
+    async fn list_versions(&self, prefix: &str, delimiter: bool, max: usize) {
+        let (mut found, mut found_prefixes, mut markers) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let mut url =
+                format!("/{}?versions&encoding-type=url&max-keys={max}&prefix={prefix}", self.bucket);
+            url.push_str(if delimiter { "&delimiter=%2F" } else { "" });
+            url.push_str(&markers);
+            let answer = self.client.send("GET", &url, &[], "").await.unwrap().expect(200);
+            let (versions, prefixes) = version_entries(&answer.text());
+            assert!(versions.len() + prefixes.len() <= max, "{}", answer.text());
+            found.extend(versions);
+            found_prefixes.extend(prefixes);
+            let Some(key) = answer.element("NextKeyMarker") else { break };
+            // It is percent-encoded, because `encoding-type` says so.
+            markers = format!("&key-marker={key}");
+            if let Some(id) = answer.element("NextVersionIdMarker") {
+                markers.push_str(&format!("&version-id-marker={id}"));
+            }
+        }
+        let (mut wanted, mut wanted_prefixes) = (Vec::new(), Vec::new());
+        for (key, version, is_latest) in self.model.versions() {
+            let Some(rest) = key.strip_prefix(prefix) else { continue };
+            match rest.find('/').filter(|_| delimiter) {
+                Some(at) => wanted_prefixes.push(key[..prefix.len() + at + 1].to_string()),
+                None => {
+                    let latest = if is_latest { " latest" } else { "" };
+                    let marker = if version.object.is_none() { " marker" } else { "" };
+                    wanted.push(format!("{key} {}{latest}{marker}", version.id));
+                }
+            }
+        }
+        wanted_prefixes.dedup();
+        let (found, wanted) = ((found, found_prefixes), (wanted, wanted_prefixes));
+        assert_eq!(found, wanted, "prefix {prefix:?}, delimiter {delimiter}, pages of {max}");
+    }
+
+    /// Every version by its id.
+    async fn compare_versions(&self) {
+        for (key, version, _) in self.model.versions() {
+            let url = format!("{}?versionId={}", path(&self.bucket, key), version.id);
+            let answer = self.client.send("GET", &url, &[], "").await.unwrap();
+            match &version.object {
+                None => {
+                    answer.expect_code(405, "MethodNotAllowed");
+                }
+                Some((bytes, etag)) => {
+                    let answer = answer.expect(200);
+                    assert!(answer.body == *bytes, "version {} of {key} has other bytes", version.id);
+                    assert_eq!(answer.header("etag").map(|etag| etag.trim_matches('"')), Some(etag.as_str()));
+                }
+            }
+        }
+    }
+
     /// Everything that can be read back is the same on both sides.
     async fn compare(&self) {
+        self.list_versions("", false, 1000).await;
         for key in KEYS {
             let answer = self.client.get(&self.bucket, key).await.unwrap();
             match self.model.get(key) {
@@ -251,6 +404,25 @@ impl Pair {
             assert_eq!(listed, self.model.is_open(number).then(|| self.model.part_list(number)));
         }
     }
+}
+
+/// Versions and common prefixes of a page of ListObjectVersions, each in the page's order.
+fn version_entries(text: &str) -> (Vec<String>, Vec<String>) {
+    let within = |text: &str, name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        Some(decoded(rest.split_once("</")?.0))
+    };
+    let mut versions = Vec::new();
+    for piece in text.split("<Version>") {
+        for (at, piece) in piece.split("<DeleteMarker>").enumerate() {
+            let Some(id) = within(piece, "VersionId") else { continue };
+            let marker = if at > 0 { " marker" } else { "" };
+            let latest = if within(piece, "IsLatest").as_deref() == Some("true") { " latest" } else { "" };
+            versions.push(format!("{} {id}{latest}{marker}", within(piece, "Key").unwrap_or_default()));
+        }
+    }
+    let prefixes = text.split("<CommonPrefixes>").skip(1).filter_map(|piece| within(piece, "Prefix"));
+    (versions, prefixes.collect())
 }
 
 fn decoded(text: &str) -> String {
@@ -280,6 +452,7 @@ fn run(program: Vec<Op>) {
         for op in &program {
             pair.step(op).await;
         }
+        pair.compare_versions().await;
     });
 }
 

@@ -8,14 +8,27 @@ pub const PART_LEN_MIN: usize = 5 << 20;
 
 #[derive(Default)]
 pub struct Model {
-    objects: BTreeMap<String, Object>,
+    /// Every version of a key, the newest last.
+    objects: BTreeMap<String, Vec<Version>>,
     uploads: Vec<Upload>,
+    versioning: Versioning,
 }
 
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum Versioning {
+    #[default]
+    Never,
+    Enabled,
+    Suspended,
+}
+
+/// An object or a delete marker.
 #[derive(Clone)]
-struct Object {
-    bytes: Bytes,
-    etag: String,
+pub struct Version {
+    /// Made by the gateway, so unknown until [`Model::learn_id`] is told; `null` while versions are not kept.
+    pub id: String,
+    /// Bytes and ETag; `None` is a delete marker.
+    pub object: Option<(Bytes, String)>,
 }
 
 struct Upload {
@@ -26,8 +39,8 @@ struct Upload {
 
 enum State {
     Open,
-    /// With the list it was completed with and the ETag it got.
-    Completed(Vec<(usize, String)>, String),
+    /// With the list it was completed with, and the ETag and the version id it got.
+    Completed(Vec<(usize, String)>, String, String),
     Aborted,
 }
 
@@ -36,6 +49,8 @@ enum State {
 pub enum Refusal {
     PreconditionFailed,
     NoSuchKey,
+    NoSuchVersion,
+    CopyOfMarker,
     CopyOntoItself,
     NoSuchUpload,
     NoParts,
@@ -50,6 +65,8 @@ impl Refusal {
         match self {
             Refusal::PreconditionFailed => &["PreconditionFailed"],
             Refusal::NoSuchKey => &["NoSuchKey"],
+            Refusal::NoSuchVersion => &["NoSuchVersion"],
+            Refusal::CopyOfMarker => &["InvalidRequest"],
             Refusal::CopyOntoItself => &["InvalidRequest"],
             Refusal::NoSuchUpload => &["NoSuchUpload"],
             // Whether the list or the upload is looked at first is nobody's concern.
@@ -62,33 +79,96 @@ impl Refusal {
 }
 
 impl Model {
+    fn current(&self, key: &str) -> Option<&(Bytes, String)> {
+        self.objects.get(key)?.last()?.object.as_ref()
+    }
+
     pub fn get(&self, key: &str) -> Option<&Bytes> {
-        self.objects.get(key).map(|object| &object.bytes)
+        self.current(key).map(|(bytes, _)| bytes)
     }
 
     pub fn etag(&self, key: &str) -> Option<String> {
-        self.objects.get(key).map(|object| object.etag.clone())
+        self.current(key).map(|(_, etag)| etag.clone())
+    }
+
+    pub fn set_versioning(&mut self, enabled: bool) {
+        self.versioning = if enabled { Versioning::Enabled } else { Versioning::Suspended };
+    }
+
+    pub fn versioning(&self) -> Versioning {
+        self.versioning
+    }
+
+    /// Puts a version on top. Unless versions are kept, it takes the null version's place, wherever that is.
+    fn add(&mut self, key: &str, object: Option<(Bytes, String)>) {
+        let versions = self.objects.entry(key.to_string()).or_default();
+        let mut id = String::new();
+        if self.versioning != Versioning::Enabled {
+            id.push_str("null");
+            versions.retain(|version| version.id != id);
+        }
+        versions.push(Version { id, object });
+    }
+
+    /// The gateway's id of the newest version, if that is still unknown.
+    pub fn learn_id(&mut self, key: &str, id: &str) {
+        let newest = self.objects.get_mut(key).and_then(|versions| versions.last_mut());
+        if let Some(newest) = newest.filter(|newest| newest.id.is_empty()) {
+            newest.id = id.to_string();
+        }
+    }
+
+    /// Every version, in the order of keys and then newest first, and whether it is its key's newest.
+    pub fn versions(&self) -> impl Iterator<Item = (&str, &Version, bool)> {
+        self.objects.iter().flat_map(|(key, versions)| {
+            let newest_first = versions.iter().rev().enumerate();
+            newest_first.map(move |(age, version)| (key.as_str(), version, age == 0))
+        })
     }
 
     pub fn put(&mut self, key: &str, bytes: Bytes, if_none_match: bool) -> Result<(), Refusal> {
-        if if_none_match && self.objects.contains_key(key) {
+        if if_none_match && self.current(key).is_some() {
             return Err(Refusal::PreconditionFailed);
         }
         let etag = hex(&dovetail_digest::md5(&bytes));
-        self.objects.insert(key.to_string(), Object { bytes, etag });
+        self.add(key, Some((bytes, etag)));
         Ok(())
     }
 
     pub fn delete(&mut self, key: &str) {
-        self.objects.remove(key);
+        match self.versioning {
+            Versioning::Never => drop(self.objects.remove(key)),
+            Versioning::Enabled | Versioning::Suspended => self.add(key, None),
+        }
     }
 
-    pub fn copy(&mut self, from: &str, to: &str) -> Result<(), Refusal> {
-        let object = self.objects.get(from).ok_or(Refusal::NoSuchKey)?.clone();
-        if from == to {
+    /// Removes a version for good; whether it was a delete marker, if there was one at all.
+    pub fn delete_version(&mut self, key: &str, id: &str) -> Option<bool> {
+        let versions = self.objects.get_mut(key)?;
+        let at = versions.iter().position(|version| version.id == id)?;
+        let removed = versions.remove(at);
+        self.objects.retain(|_, versions| !versions.is_empty());
+        Some(removed.object.is_none())
+    }
+
+    /// The object that a copy reads, and whether it is the current one of its key.
+    fn source(&self, key: &str, id: Option<&str>) -> Result<((Bytes, String), bool), Refusal> {
+        let versions = self.objects.get(key).map_or(&[][..], |versions| versions);
+        let Some(id) = id else {
+            let current = self.current(key).ok_or(Refusal::NoSuchKey)?;
+            return Ok((current.clone(), true));
+        };
+        let at = versions.iter().position(|version| version.id == id).ok_or(Refusal::NoSuchVersion)?;
+        let object = versions[at].object.clone().ok_or(Refusal::CopyOfMarker)?;
+        Ok((object, at + 1 == versions.len()))
+    }
+
+    pub fn copy(&mut self, from: &str, id: Option<&str>, to: &str) -> Result<(), Refusal> {
+        let (object, is_current) = self.source(from, id)?;
+        if from == to && is_current {
             return Err(Refusal::CopyOntoItself);
         }
-        self.objects.insert(to.to_string(), object);
+        self.add(to, Some(object));
         Ok(())
     }
 
@@ -122,7 +202,7 @@ impl Model {
         range: Option<(usize, usize)>,
     ) -> Result<(), Refusal> {
         self.open(upload)?;
-        let source = self.objects.get(from).ok_or(Refusal::NoSuchKey)?.bytes.clone();
+        let ((source, _), _) = self.source(from, None)?;
         let bytes = match range {
             None => source,
             Some((_, last)) if last >= source.len() => return Err(Refusal::InvalidCopyRange),
@@ -138,7 +218,7 @@ impl Model {
 
     /// Completes an upload with a list taken from [`Model::part_list`].
     pub fn complete(&mut self, upload: usize, list: &[(usize, String)]) -> Result<(), Refusal> {
-        if let State::Completed(done, _) = &self.uploads[upload].state
+        if let State::Completed(done, ..) = &self.uploads[upload].state
             && done == list
         {
             return self.complete_again(upload);
@@ -159,23 +239,42 @@ impl Model {
         let etag = format!("{}-{}", hex(&dovetail_digest::md5(&md5s)), parts.len());
         let bytes: Vec<u8> = parts.into_iter().flatten().copied().collect();
         let (key, etag) = (open.key.clone(), etag);
-        self.objects.insert(key, Object { bytes: bytes.into(), etag: etag.clone() });
-        self.uploads[upload].state = State::Completed(list.to_vec(), etag);
+        self.add(&key, Some((bytes.into(), etag.clone())));
+        self.uploads[upload].state = State::Completed(list.to_vec(), etag, "null".to_string());
         Ok(())
     }
 
     pub fn completed_list(&self, upload: usize) -> Option<Vec<(usize, String)>> {
         match &self.uploads[upload].state {
-            State::Completed(list, _) => Some(list.clone()),
+            State::Completed(list, ..) => Some(list.clone()),
             _ => None,
         }
     }
 
-    /// A repeated Complete is answered as long as the object it made is still there.
+    /// The gateway's id of the version that Complete made.
+    pub fn learn_completed_id(&mut self, upload: usize, id: &str) {
+        let key = self.uploads[upload].key.clone();
+        self.learn_id(&key, id);
+        if let State::Completed(_, _, known) = &mut self.uploads[upload].state {
+            *known = id.to_string();
+        }
+    }
+
+    pub fn completed_id(&self, upload: usize) -> Option<&str> {
+        match &self.uploads[upload].state {
+            State::Completed(_, _, id) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// A repeated Complete is answered as long as the version it made is still there.
     pub fn complete_again(&self, upload: usize) -> Result<(), Refusal> {
         let upload = &self.uploads[upload];
         match &upload.state {
-            State::Completed(_, etag) if self.etag(&upload.key).as_ref() == Some(etag) => Ok(()),
+            State::Completed(_, etag, id) => match self.source(&upload.key, Some(id)) {
+                Ok(((_, found), _)) if found == *etag => Ok(()),
+                _ => Err(Refusal::NoSuchUpload),
+            },
             _ => Err(Refusal::NoSuchUpload),
         }
     }
@@ -188,7 +287,8 @@ impl Model {
     /// Keys and common prefixes.
     pub fn list(&self, prefix: &str, delimiter: bool) -> (Vec<String>, Vec<String>) {
         let (mut keys, mut prefixes) = (Vec::new(), Vec::new());
-        for key in self.objects.keys().filter(|key| key.starts_with(prefix)) {
+        let current = self.objects.keys().filter(|key| self.current(key).is_some());
+        for key in current.filter(|key| key.starts_with(prefix)) {
             match key[prefix.len()..].find('/').filter(|_| delimiter) {
                 None => keys.push(key.clone()),
                 Some(at) => prefixes.push(key[..prefix.len() + at + 1].to_string()),

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const WRITE_LEN: usize = 1 << 20;
+/// A buffer is written once it holds `WRITE_LEN`; the frame that fills it may be this much too long.
+const FRAME_LEN_MAX: usize = 512 << 10;
 const READ_LEN: usize = 256 << 10;
 
 pub fn serve(address: &str, folder: &str) {
@@ -73,7 +75,8 @@ async fn answer(
 async fn put(path: PathBuf, mut body: Incoming) -> String {
     use md5::Digest;
     let file = Arc::new(File::create(path).expect("the file can be made"));
-    let (mut md5, mut buf, mut offset) = (md5::Md5::new(), Vec::with_capacity(WRITE_LEN), 0u64);
+    let (mut md5, mut buf, mut offset) =
+        (md5::Md5::new(), Vec::with_capacity(WRITE_LEN + FRAME_LEN_MAX), 0u64);
     let mut ended = false;
     while !ended {
         match body.frame().await {

@@ -100,10 +100,10 @@ impl Connection {
                 }
             }
         }
-        self.answer(started)
+        self.answer(method, started)
     }
 
-    fn answer(&mut self, started: Instant) -> Answer {
+    fn answer(&mut self, method: &str, started: Instant) -> Answer {
         let mut buf = vec![0; 256 << 10];
         let mut filled = 0;
         let head_len = loop {
@@ -117,7 +117,10 @@ impl Connection {
         let head = String::from_utf8_lossy(&buf[..head_len]).into_owned();
         let status = head[9..12].parse().expect("a status");
         let mut answer = Answer { status, head, body: Vec::new(), body_len: 0, first_byte: Duration::ZERO };
-        let len: u64 = answer.header("content-length").map_or(0, |len| len.parse().expect("a length"));
+        let len: u64 = match answer.header("content-length") {
+            Some(len) if method != "HEAD" => len.parse().expect("a length"),
+            _ => 0,
+        };
         let mut take = |bytes: &[u8]| {
             if answer.body_len == 0 && !bytes.is_empty() {
                 answer.first_byte = started.elapsed();

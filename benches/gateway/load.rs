@@ -2,8 +2,10 @@
 
 use crate::http::{Answer, Body, Connection};
 use crate::process::Server;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+/// Connections that copy parts: the more, the more of them share a commit.
+const COPIERS: usize = 64;
 
 /// Work for one server.
 pub struct Load {
@@ -14,11 +16,6 @@ pub struct Load {
 pub struct Small {
     pub per_s: f64,
     pub median_ms: f64,
-}
-
-/// A key that sorts by its number, a thousand to a common prefix.
-pub fn key(number: usize) -> String {
-    format!("{:06}/{:03}", number / 1000, number % 1000)
 }
 
 impl Load {
@@ -138,8 +135,8 @@ impl Load {
     /// An upload of `parts` copies of an object, by reference.
     pub fn upload_of_copies(&self, key: &str, source: &str, parts: usize) -> String {
         let upload = self.create_upload(key);
-        self.side_by_side(8, |number, connection| {
-            for part in (number + 1..=parts).step_by(8) {
+        self.side_by_side(COPIERS, |number, connection| {
+            for part in (number + 1..=parts).step_by(COPIERS) {
                 let target = format!("/bench/{key}?partNumber={part}&uploadId={upload}");
                 let headers = [("x-amz-copy-source", format!("/bench/{source}"))];
                 ok(connection.send("PUT", &target, &headers, Body::Noise(0)));
@@ -182,37 +179,22 @@ impl Load {
         measured[times / 2]
     }
 
-    /// `keys` empty objects.
-    pub fn many_keys(&self, keys: usize, connections: usize) {
-        let next = AtomicU64::new(0);
-        self.side_by_side(connections, |_, connection| {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed) as usize;
-                if number >= keys {
-                    return 0;
-                }
-                ok(connection.send("PUT", &format!("/bench/{}", key(number)), &[], Body::Noise(0)));
-            }
-        });
-    }
-
-    /// Median milliseconds of a listing.
-    pub fn list_ms(&self, query: &str, times: usize) -> f64 {
+    /// Median milliseconds of a listing, and the milliseconds of CPU that the server spends on one.
+    pub fn list_ms(&self, server: &Server, query: &str, entries: usize, times: usize) -> (f64, f64) {
         let mut connection = self.connection();
+        let target = format!("/bench?{query}");
+        let cpu_s = server.cpu_s();
         let mut measured: Vec<f64> = (0..times)
             .map(|_| {
                 let started = Instant::now();
-                ok(connection.send(
-                    "GET",
-                    &format!("/bench?{}", query.replace('/', "%2F")),
-                    &[],
-                    Body::Noise(0),
-                ));
-                started.elapsed().as_secs_f64() * 1e3
+                let answer = ok(connection.send("GET", &target, &[], Body::Noise(0)));
+                let ms = started.elapsed().as_secs_f64() * 1e3;
+                assert_eq!(answer.element("KeyCount"), entries.to_string());
+                ms
             })
             .collect();
         measured.sort_by(f64::total_cmp);
-        measured[times / 2]
+        (measured[times / 2], (server.cpu_s() - cpu_s) * 1e3 / times as f64)
     }
 }
 

@@ -65,9 +65,23 @@ impl Server {
 
     /// `kill -9`, then the same again; returns when it answers.
     pub fn restart(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// After a kill; returns when it answers.
+    pub fn start_again(&mut self) {
         self.child = spawn(&mut (self.command)(&self.address, self.folder.path()), &self.address);
+    }
+
+    /// Where a gateway keeps its metadata.
+    pub fn metadata(&self) -> std::path::PathBuf {
+        self.folder.path().join("data/meta")
     }
 
     /// Runs `work`, which returns how many bytes it moved.
@@ -108,8 +122,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }
 

@@ -1,0 +1,57 @@
+//! A bucket of a million objects, in seconds: copies of one object's record, written into the gateway's store while
+//! it is stopped. Through HTTP it would take minutes, and the store would look the same afterwards.
+
+use dovetail::meta::rocksdb::{RocksDb, Settings};
+use dovetail::meta::{Error, Meta, Table, keys};
+use std::path::Path;
+
+/// Objects in one transaction.
+const TRANSACTION_LEN: usize = 1_000;
+/// Shares no factor with a power of ten: its multiples visit every number below one, out of order.
+const STEP: usize = 387_420_489;
+
+/// A key that sorts by its number, a thousand to a common prefix.
+pub fn key(number: usize) -> String {
+    format!("{:06}/{:03}", number / 1000, number % 1000)
+}
+
+/// Writes `count` objects like the bucket's only one, which stays too. They come in no order, as users' do.
+pub fn fill(metadata: &Path, bucket: &str, count: usize) {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    runtime.block_on(write(metadata, bucket, count)).expect("the store can be written");
+}
+
+async fn write(metadata: &Path, bucket: &str, count: usize) -> Result<(), Error> {
+    let meta = Meta::new(RocksDb::open(metadata, Settings::default())?);
+    let (id, record) = meta.read(template(bucket.to_string())).await?;
+    for first in (0..count).step_by(TRANSACTION_LEN) {
+        let record = record.clone();
+        meta.transact(move |tx| {
+            for number in first..(first + TRANSACTION_LEN).min(count) {
+                let key = key(number.wrapping_mul(STEP) % count);
+                tx.put(Table::Objects, &keys::object(id, &key), record.clone());
+            }
+            Ok::<(), Error>(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// The bucket's id, and the record of an object in it.
+fn template(
+    bucket: String,
+) -> impl FnOnce(&dyn dovetail::meta::Read) -> Result<(keys::BucketId, Vec<u8>), Error> {
+    use dovetail::meta::Step;
+    use dovetail::meta::records::{BucketRecord, Record};
+    move |read| {
+        let stored = read.get(Table::Buckets, bucket.as_bytes())?.expect("the bucket was created");
+        let id = BucketRecord::decode(&stored)?.id;
+        let mut record = None;
+        read.scan(Table::Objects, &keys::bucket_start(id), &mut |_, value| {
+            record = Some(value.to_vec());
+            Step::Stop
+        })?;
+        Ok((id, record.expect("the bucket has an object")))
+    }
+}

@@ -156,7 +156,7 @@ impl Load {
             .collect();
         let document = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
         // What the server still does for the copies is not Complete's cost.
-        std::thread::sleep(Duration::from_secs(2));
+        server.settle();
         let before = server.cpu_s();
         let target = format!("/bench/{key}?uploadId={upload}");
         ok(connection.send("POST", &target, &[], Body::Bytes(document.as_bytes())));

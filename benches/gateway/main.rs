@@ -206,6 +206,7 @@ fn list(table: &mut Table) {
         start,
         "under 2 s",
     );
+    server.settle();
     let after = fill::key(keys / 2).replace('/', "%2F");
     let rows = [
         (

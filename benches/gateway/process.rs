@@ -8,6 +8,9 @@ use tempfile::TempDir;
 pub const ACCESS_KEY_ID: &str = "bench-access-key";
 pub const SECRET_ACCESS_KEY: &str = "bench-secret-key";
 
+/// A server that is still busy on its own after this long is measured as it is.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(30);
+
 /// A running server with a folder of its own; dropping it kills it and removes the folder.
 pub struct Server {
     child: Child,
@@ -101,6 +104,20 @@ impl Server {
             .filter_map(|text| text.split(' ').next()?.parse::<u64>().ok())
             .sum();
         nanoseconds as f64 / 1e9
+    }
+
+    /// Waits until the server has nothing left to do on its own.
+    pub fn settle(&self) {
+        let started = Instant::now();
+        let mut cpu_s = self.cpu_s();
+        while started.elapsed() < SETTLE_TIME_MAX {
+            std::thread::sleep(Duration::from_millis(500));
+            let now_s = self.cpu_s();
+            if now_s - cpu_s < 0.005 {
+                return;
+            }
+            cpu_s = now_s;
+        }
     }
 
     pub fn resident_mib(&self) -> f64 {

@@ -34,6 +34,9 @@ use crate::telemetry::metrics::{self, Exporter};
 
 /// Requests and hashing share the machine; fewer than two threads would let one slow request hold up the rest.
 const WORKER_THREADS_MIN: usize = 2;
+/// Tasks a worker runs before it looks for what the network brought. Tokio's 61 is made for tasks of microseconds; one
+/// that takes in a part's bytes runs for up to a millisecond, and a small request would wait for 61 of them.
+const TASKS_BETWEEN_EVENTS: u32 = 4;
 /// How often histograms are put into their buckets, and gauges read from where they come from.
 const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 /// How long background work may take to end once no request is left.
@@ -59,6 +62,7 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let cores = std::thread::available_parallelism().map_or(WORKER_THREADS_MIN, NonZero::get);
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(cores.max(WORKER_THREADS_MIN))
+        .event_interval(TASKS_BETWEEN_EVENTS)
         .thread_name("dovetail")
         .enable_all()
         .build()

@@ -113,6 +113,12 @@ pub trait Store: Send + Sync + 'static {
     /// Runs `job` against a snapshot that holds every transaction acknowledged before this call.
     fn read(&self, job: ReadJob) -> BoxFuture<'static, Result<(), Error>>;
 
+    /// The value of a key, if memory alone can tell it at once; `None` when it takes a [`Store::read`] to find out.
+    /// Sees every transaction acknowledged before this call. May be called on an async thread.
+    fn get_in_memory(&self, _table: Table, _key: &[u8]) -> Option<Option<Bytes>> {
+        None
+    }
+
     /// Runs `job` as one serialisable transaction. When this returns `Ok`, what it wrote and everything it read is
     /// durable (also when the job asked for nothing to be written). A future dropped half-way leaves the transaction
     /// either committed or not begun. After `Err` it is not known to be committed.
@@ -152,6 +158,14 @@ impl Meta {
             }))
             .await?;
         result.await.unwrap_or_else(|_| Err(Error::lost_job().into()))
+    }
+
+    /// The value of one key: without a thread's wake-up if memory holds it.
+    pub async fn get(&self, table: Table, key: Vec<u8>) -> Result<Option<Bytes>, Error> {
+        match self.0.get_in_memory(table, &key) {
+            Some(found) => Ok(found),
+            None => self.read(move |read| read.get(table, &key)).await,
+        }
     }
 
     /// Runs `job` as one transaction. Its `Ok` is returned once the commit is durable; its `Err` drops what it wrote,

@@ -98,6 +98,11 @@ pub async fn receive(engine: &Engine, body: Body, plan: Plan) -> Result<Received
 }
 
 impl Received {
+    /// Whether the bytes go into the transaction, so that nothing of them lasts before it is committed.
+    pub fn is_inline(&self) -> bool {
+        matches!(self.place, ReceivedPlace::Here(_))
+    }
+
     /// Makes the bytes durable, unless they go into the transaction.
     pub async fn finish(self) -> Result<Place, Error> {
         match self.place {

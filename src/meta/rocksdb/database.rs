@@ -1,6 +1,6 @@
 //! The open database, reads from it, and the one write.
 
-use ::rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, Snapshot, WriteBatch, WriteOptions};
+use ::rocksdb::{ColumnFamily, DB, DBRawIterator, ReadOptions, ReadTier, Snapshot, WriteBatch, WriteOptions};
 use bytes::Bytes;
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
@@ -31,6 +31,11 @@ impl Slot {
             Some(database) => Ok(job(database)),
             None => Err(Error::new(ErrorKind::Unavailable, "the metadata store is closed after a failure")),
         }
+    }
+
+    /// Like [`Slot::with`], but never waits: `None` while the database is being opened again.
+    pub fn try_with<T>(&self, job: impl FnOnce(&Database) -> T) -> Option<T> {
+        self.database.try_read().ok()?.as_ref().map(job)
     }
 
     /// Closes the database and opens it again, as a restart would: what the log holds is what is true from now on.
@@ -100,6 +105,16 @@ impl Database {
         let mut options = WriteOptions::default();
         options.set_sync(true);
         self.db.write_opt(batch, &options)
+    }
+
+    /// The newest value of a key, `None` if that would take a read from disk. What is not durable yet is not seen: a
+    /// write shows up in the memtables only after its sync.
+    pub fn get_in_memory(&self, table: Table, key: &[u8]) -> Option<Option<Bytes>> {
+        let mut options = ReadOptions::default();
+        options.set_read_tier(ReadTier::BlockCache);
+        let found = self.db.get_pinned_cf_opt(self.family_of(table), stored_key(table, key), &options);
+        // Any failure is met again, and told, by the read that follows.
+        found.ok().map(|value| value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
     /// The state as it is at each read. Consistent only for the thread that writes.

@@ -13,6 +13,7 @@ mod space;
 #[cfg(test)]
 mod tests;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::ffi::CStr;
 use std::fmt;
@@ -26,7 +27,7 @@ use self::committer::{Committer, Failure};
 use self::database::{Database, Slot};
 use self::queue::{Queue, stopping};
 use self::space::Space;
-use crate::meta::{Error, ErrorKind, ReadJob, Store, WriteJob};
+use crate::meta::{Error, ErrorKind, ReadJob, Store, Table, WriteJob};
 
 /// Transactions that may wait for the committer; further callers wait for a place. Each may hold the bytes of a small
 /// object, so this bounds memory too (16 MiB).
@@ -181,6 +182,10 @@ impl Store for RocksDb {
             queue.push(ReadRequest { job, answer }).await?;
             outcome.await.unwrap_or_else(|_| Err(stopping()))
         })
+    }
+
+    fn get_in_memory(&self, table: Table, key: &[u8]) -> Option<Option<Bytes>> {
+        self.database.try_with(|database| database.get_in_memory(table, key)).flatten()
     }
 
     fn transact(&self, job: WriteJob) -> BoxFuture<'static, Result<(), Error>> {

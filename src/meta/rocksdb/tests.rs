@@ -46,6 +46,27 @@ fn count(read: &dyn Read, table: Table) -> Result<usize, Error> {
 }
 
 #[tokio::test]
+async fn memory_tells_the_newest_value_and_leaves_the_disk_to_a_read() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path());
+    let meta = Meta::new(store.clone());
+    for value in [vec![1; 10], vec![2; 10]] {
+        put(&meta, Table::Buckets, b"k".to_vec(), value.clone()).await.unwrap();
+        assert_eq!(store.get_in_memory(Table::Buckets, b"k"), Some(Some(value.into())));
+    }
+    assert_eq!(store.get_in_memory(Table::Buckets, b"absent"), Some(None));
+
+    // After a start, flushed values are on the disk only.
+    put(&meta, Table::Inline, b"k".to_vec(), vec![3; 5000]).await.unwrap();
+    store.database.with(Database::compact_inline).unwrap();
+    drop((meta, store));
+    let store = open(dir.path());
+    let meta = Meta::new(store.clone());
+    assert_eq!(store.get_in_memory(Table::Inline, b"k"), None);
+    assert_eq!(meta.get(Table::Inline, b"k".to_vec()).await.unwrap().unwrap(), vec![3; 5000]);
+}
+
+#[tokio::test]
 async fn keeps_everything_over_many_reopenings() {
     let dir = TempDir::new().unwrap();
     for turn in 0..5u32 {

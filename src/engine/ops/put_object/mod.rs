@@ -45,7 +45,7 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
     let algorithm = ingest::announced_or_default(&body);
     let plan = Plan { len_max: PART_LEN_MAX, inline: true, keep: algorithm };
     let received = ingest::receive(engine, body, plan).await?;
-    let engine = engine.clone();
+    let is_inline = received.is_inline();
     let tail = {
         let engine = engine.clone();
         async move {
@@ -68,7 +68,9 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
             commit(&engine, Object { bucket, key, conditions, version, place }).await
         }
     };
-    writing::to_the_end(&engine, tail).await
+    // A transaction that is dropped while it waits happens as a whole or not at all: only a blob needs a task that sees
+    // to it.
+    if is_inline { tail.await } else { writing::to_the_end(engine, tail).await }
 }
 
 /// A condition that fails already is told before the body is sent; the transaction judges again.

@@ -27,8 +27,9 @@ test: setup ## Build and run every test, then other people's clients against the
 lint: setup ## Formatting, clippy without warnings, licences and advisories of dependencies
 	@tools/lint
 
-bench: setup ## What the gateway costs, next to a bare HTTP server
-	cargo bench --locked --bench gateway
+bench: build ## What the gateway costs, next to a bare HTTP server
+	GATEWAY=$(abspath $(TARGET_DIR))/release/dovetail BENCH_DIR=$(abspath $(TARGET_DIR)) \
+		cargo bench --locked --bench gateway
 
 compat: build ## Run other people's S3 clients against the gateway
 	GATEWAY=$(abspath $(TARGET_DIR))/release/dovetail compat/run

@@ -1,5 +1,6 @@
 //! The work that is measured.
 
+use crate::PART_LEN;
 use crate::http::{Answer, Body, Connection};
 use crate::process::Server;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ pub struct Load {
 
 /// Many small requests.
 pub struct Small {
+    pub count: u64,
     pub per_s: f64,
     pub median_ms: f64,
 }
@@ -62,16 +64,18 @@ impl Load {
         })
     }
 
-    /// The same part number again and again on each connection until `stop`.
-    pub fn parts_until(&self, upload: &str, key: &str, connections: usize, len: u64, stop: Instant) -> u64 {
-        self.side_by_side(connections, |number, connection| {
+    /// Parts on each connection until `stop`; bytes sent. Each connection has `numbers` part numbers, which it uses
+    /// again when they are spent.
+    pub fn parts_until(&self, upload: &str, connections: usize, numbers: usize, stop: Instant) -> u64 {
+        self.side_by_side(connections, |connection_number, connection| {
             let mut sent = 0;
             while Instant::now() < stop {
-                let target = format!("/bench/{key}?partNumber={}&uploadId={upload}", number + 1);
-                ok(connection.send("PUT", &target, &[], Body::Noise(len)));
-                sent += len;
+                let part = connection_number * numbers + sent % numbers + 1;
+                let target = format!("/bench/large?partNumber={part}&uploadId={upload}");
+                ok(connection.send("PUT", &target, &[], Body::Noise(PART_LEN)));
+                sent += 1;
             }
-            sent
+            sent as u64 * PART_LEN
         })
     }
 
@@ -129,7 +133,7 @@ impl Load {
         let per_s = count as f64 / started.elapsed().as_secs_f64();
         let mut times = times.into_inner().expect("no thread panicked");
         times.sort();
-        Small { per_s, median_ms: times[times.len() / 2].as_secs_f64() * 1e3 }
+        Small { count, per_s, median_ms: times[times.len() / 2].as_secs_f64() * 1e3 }
     }
 
     /// An upload of `parts` copies of an object, by reference.

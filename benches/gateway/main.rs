@@ -5,7 +5,7 @@
 //!
 //! `GATEWAY` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
 //! (default 1,000,000); `BENCH_ONLY` a comma-separated list of sections: upload, complete, small, download, memory,
-//! list.
+//! list; `BENCH_DIR` where the data goes (default `target`).
 
 mod baseline;
 mod fill;
@@ -64,7 +64,8 @@ fn upload(table: &mut Table) {
         let server = Server::baseline();
         theirs.push(server.measure(|| Load::new(&server).plain_puts(8, 4, PART_LEN)));
     }
-    let (ours, theirs) = (table::median(&ours), table::median(&theirs));
+    let by_cost = |run: &process::Measured| run.cpu_per_gb;
+    let (ours, theirs) = (table::middle(ours, by_cost), table::middle(theirs, by_cost));
     table.row(
         "upload, 64 MiB parts over 8 connections, server CPU s/GB",
         format!(
@@ -93,7 +94,8 @@ fn download(table: &mut Table) {
         load.plain_gets(8, 1);
         theirs.push(server.measure(|| load.plain_gets(8, 6)));
     }
-    let (ours, theirs) = (table::median(&ours), table::median(&theirs));
+    let by_cost = |run: &process::Measured| run.cpu_per_gb;
+    let (ours, theirs) = (table::middle(ours, by_cost), table::middle(theirs, by_cost));
     table.row(
         "download, 64 MiB objects over 8 connections, server CPU s/GB",
         format!(
@@ -110,18 +112,29 @@ fn small(table: &mut Table) {
     let server = Server::gateway();
     let load = Load::new(&server);
     load.create_bucket();
-    let alone = load.small_puts("alone", 1, Duration::from_secs(5));
-    let many = load.small_puts("many", 64, Duration::from_secs(5));
+    let runs: Vec<(load::Small, load::Small, f64)> = (0..3)
+        .map(|round| {
+            let alone = load.small_puts(&format!("alone-{round}"), 1, Duration::from_secs(3));
+            let cpu_s = server.cpu_s();
+            let many = load.small_puts(&format!("many-{round}"), 64, Duration::from_secs(3));
+            let cpu_us = (server.cpu_s() - cpu_s) * 1e6 / many.count as f64;
+            (alone, many, cpu_us)
+        })
+        .collect();
+    let (alone, many, cpu_us) = table::middle(runs, |(alone, many, _)| many.per_s / alone.per_s);
     table.row(
         "4 KiB durable PutObject, 64 connections against one",
-        format!("{:.0}/s against {:.0}/s", many.per_s, alone.per_s),
+        format!(
+            "{:.0}/s against {:.0}/s, {cpu_us:.0} microseconds of server CPU for each of the many",
+            many.per_s, alone.per_s
+        ),
         many.per_s / alone.per_s,
         "at least 15 x",
     );
     let upload = load.create_upload("large");
     let stop = Instant::now() + Duration::from_secs(12);
     let beside = std::thread::scope(|scope| {
-        let uploads = scope.spawn(|| load.parts_until(&upload, "large", 8, PART_LEN, stop));
+        let uploads = scope.spawn(|| load.parts_until(&upload, 8, 4, stop));
         std::thread::sleep(Duration::from_secs(1));
         let beside = load.small_puts("beside", 1, Duration::from_secs(8));
         uploads.join().expect("the uploads end");
@@ -172,7 +185,7 @@ fn memory(table: &mut Table) {
     let upload = load.create_upload("large");
     let stop = Instant::now() + Duration::from_secs(60);
     std::thread::scope(|scope| {
-        let uploads = scope.spawn(|| load.parts_until(&upload, "large", 64, PART_LEN, stop));
+        let uploads = scope.spawn(|| load.parts_until(&upload, 64, 1, stop));
         std::thread::sleep(Duration::from_secs(30));
         let half = server.resident_mib();
         uploads.join().expect("the uploads end");
@@ -205,6 +218,11 @@ fn list(table: &mut Table) {
         format!("{start:.2} s"),
         start,
         "under 2 s",
+    );
+    let restless = load.list_ms(&server, "list-type=2&delimiter=%2F", (keys / 1_000).min(1_000), 21);
+    println!(
+        "common prefixes while the store still sorts: {:.2} ms, {:.2} ms of CPU",
+        restless.0, restless.1
     );
     server.settle();
     let after = fill::key(keys / 2).replace('/', "%2F");

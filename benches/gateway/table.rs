@@ -1,7 +1,5 @@
 //! The table that `make bench` prints.
 
-use crate::process::Measured;
-
 #[derive(Default)]
 pub struct Table {
     rows: Vec<(String, String, f64, String)>,
@@ -22,9 +20,9 @@ impl Table {
     }
 }
 
-/// The run with the middle CPU cost.
-pub fn median(runs: &[Measured]) -> Measured {
-    let mut runs = runs.to_vec();
-    runs.sort_by(|one, other| one.cpu_per_gb.total_cmp(&other.cpu_per_gb));
-    runs[runs.len() / 2]
+/// The run in the middle of their order by `value`.
+pub fn middle<T>(mut runs: Vec<T>, value: impl Fn(&T) -> f64) -> T {
+    runs.sort_by(|one, other| value(one).total_cmp(&value(other)));
+    let middle = runs.len() / 2;
+    runs.swap_remove(middle)
 }

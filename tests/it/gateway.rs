@@ -210,12 +210,12 @@ impl Gateway {
     ///
     /// # Panics
     /// If that does not come.
-    pub async fn wait_for_blob_files(&self, count: usize) {
+    pub async fn wait_for_blob_files(&self, count: usize) -> Vec<PathBuf> {
         let begun = Instant::now();
         loop {
             let files = self.blob_files();
             if files.len() == count {
-                return;
+                return files;
             }
             assert!(begun.elapsed() < PATIENCE, "{count} files were expected: {files:?}");
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -152,8 +152,8 @@ async fn uploads_that_fail_half_way_change_nothing() {
         assert_eq!(parts, Some(vec![(1, etag.clone())]), "{fault:?}");
         let uploads = client.send("GET", "/bucket?uploads", &[], "").await.unwrap().expect(200);
         assert_eq!(uploads.elements("UploadId"), [upload.as_str()], "{fault:?}");
-        gateway.wait_for_blob_files(2).await;
-        assert_eq!(gateway.blob_files(), before, "{fault:?}");
+        // One look: a request that was cut may still be on its way through, and leave as it came.
+        assert_eq!(gateway.wait_for_blob_files(2).await, before, "{fault:?}");
     }
     assert!(client.get(BUCKET, "kept").await.unwrap().expect(200).body == kept);
     client.complete(BUCKET, "parts", &upload, &[(1, etag)]).await.unwrap().expect(200);

@@ -29,6 +29,14 @@ pub struct PartPage {
     pub next: Option<u16>,
 }
 
+/// One page of the parts of an object, by GetObjectAttributes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttributesPage {
+    /// Without quotes.
+    pub etag: String,
+    pub parts: PartPage,
+}
+
 /// An upload that is not finished.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenUpload {
@@ -132,8 +140,12 @@ pub fn text_of(body: &[u8], root: &str, wanted: &str) -> Result<String, Malforme
 pub fn part_page(body: &[u8]) -> Result<PartPage, Malformed> {
     let mut document = Document::new(body)?;
     let mut root = document.root(&["ListPartsResult"])?;
+    parts_of(&mut root)
+}
+
+fn parts_of(list: &mut Element<'_, '_>) -> Result<PartPage, Malformed> {
     let (mut parts, mut is_truncated, mut next) = (Vec::new(), false, None);
-    while let Some(mut field) = root.next_child()? {
+    while let Some(mut field) = list.next_child()? {
         match field.name() {
             "Part" => parts.push(listed_part(&mut field)?),
             "IsTruncated" => is_truncated = field.flag()?,
@@ -143,6 +155,21 @@ pub fn part_page(body: &[u8]) -> Result<PartPage, Malformed> {
     }
     let next = next.or_else(|| parts.last().map(|part: &ListedPart| part.number));
     Ok(PartPage { parts, next: next.filter(|_| is_truncated) })
+}
+
+/// The ETag and the parts of a `GetObjectAttributesResponse`; objects of one piece have none.
+pub fn attributes_page(body: &[u8]) -> Result<AttributesPage, Malformed> {
+    let mut document = Document::new(body)?;
+    let mut root = document.root(&["GetObjectAttributesResponse", "GetObjectAttributesOutput"])?;
+    let mut page = AttributesPage::default();
+    while let Some(mut field) = root.next_child()? {
+        match field.name() {
+            "ETag" => page.etag = etag::unquote(&field.text()?).to_owned(),
+            "ObjectParts" => page.parts = parts_of(&mut field)?,
+            _ => {}
+        }
+    }
+    Ok(page)
 }
 
 fn listed_part(part: &mut Element<'_, '_>) -> Result<ListedPart, Malformed> {
@@ -318,6 +345,16 @@ mod tests {
         assert_eq!(page.parts[0].checksum, Some((Algorithm::Crc64Nvme, Digest::new(&[0; 8]))));
         assert_eq!((page.parts[1].number, page.parts[1].len, page.parts[1].etag.as_str()), (2, 6, "def"));
         assert_eq!(page.parts[1].modified_s - page.parts[0].modified_s, 1);
+    }
+
+    #[test]
+    fn reads_the_parts_of_an_object() {
+        let body = br#"<GetObjectAttributesResponse><ETag>abc-2</ETag><ObjectParts><PartsCount>2</PartsCount>
+<IsTruncated>false</IsTruncated><Part><PartNumber>1</PartNumber><Size>5</Size>
+<ChecksumCRC64NVME>AAAAAAAAAAA=</ChecksumCRC64NVME></Part></ObjectParts></GetObjectAttributesResponse>"#;
+        let page = attributes_page(body).unwrap();
+        assert_eq!((page.etag.as_str(), page.parts.parts.len(), page.parts.next), ("abc-2", 1, None));
+        assert_eq!(page.parts.parts[0].checksum, Some((Algorithm::Crc64Nvme, Digest::new(&[0; 8]))));
     }
 
     #[test]

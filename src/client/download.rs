@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,30 +16,30 @@ use bytes::Bytes;
 use dovetail_digest::{Algorithm, Digest, Hasher};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use http::Method;
 use rustix::fs::{FallocateFlags, fallocate};
-use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::address::Address;
 use crate::client::answers::ListedObject;
-use crate::client::endpoint::{Call, Endpoint, IDLE_TIMEOUT, connection_error, watched};
+use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
+use crate::client::fetch::{Checks, Range, Sink, fetch, is_intact};
 use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::{ObjectHead, is_encrypted, is_md5, object_head};
+use crate::client::requests::{ObjectHead, is_encrypted, is_md5};
 use crate::client::sent_part::{checksum_text, digest_from_hex};
 use crate::client::source::Source;
-use crate::client::tally::{Event, Meter};
+use crate::client::tally::Event;
 use crate::client::upload::Done;
 use crate::wire::checksum::ObjectChecksum;
-use crate::wire::etag;
 
 /// An object that changes this often while it is downloaded is not going to stand still.
 const STARTS_MAX: u32 = 3;
-/// Pieces that wait between the network and the disk, for each range.
-const QUEUED_PIECES: usize = 2;
 const SUFFIX: &str = "dovetail-part";
+
+/// The disk is told to write after so many bytes, so that it does not have everything before it at the end.
+const SYNC_EVERY: u64 = 256 << 20;
 
 /// How objects are downloaded.
 #[derive(Clone, Debug, Default)]
@@ -59,17 +58,6 @@ struct Download<'a> {
     address: &'a Address,
     path: PathBuf,
     part_path: PathBuf,
-}
-
-/// A range of one version, and where it goes.
-#[derive(Clone, Debug)]
-struct Range {
-    address: Address,
-    etag: String,
-    /// The object's length.
-    whole_len: u64,
-    part: Part,
-    algorithm: Algorithm,
 }
 
 /// Downloads one object. `listed` is what a listing has said about it. The caller has counted it in the tally.
@@ -133,6 +121,7 @@ impl Download<'_> {
             whole_len: len,
             part,
             algorithm: Algorithm::Crc64Nvme,
+            expected: None,
         };
         let result = fetch(self.endpoint, &range, &Sink::File(Arc::clone(&file))).await;
         let verified = match result {
@@ -160,9 +149,19 @@ impl Download<'_> {
         head: ObjectHead,
         plan: Plan,
     ) -> Result<Done, Error> {
-        let algorithm = match head.checksum {
-            Some(ObjectChecksum { algorithm, part_count: None, .. }) if algorithm.is_crc() => algorithm,
+        let parts = self.endpoint.object_parts(self.address, &head.etag).await?;
+        let checks = Checks::of(&parts, head.len);
+        let algorithm = match (head.checksum, &checks) {
+            (Some(ObjectChecksum { algorithm, part_count: None, .. }), _) if algorithm.is_crc() => algorithm,
+            (_, Some(checks)) => checks.algorithm,
             _ => Algorithm::Crc64Nvme,
+        };
+        let plan = match &checks {
+            // Cut like the object, so that each range is checked by itself.
+            Some(checks) if self.options.part_len.is_none() => {
+                Plan { len: head.len, part_len: checks.part_len }
+            }
+            _ => plan,
         };
         let journal = journal.filter(|journal| {
             journal.header.etag.as_ref() == Some(&head.etag) || {
@@ -199,9 +198,11 @@ impl Download<'_> {
             }
         };
         let plan = Plan { len: head.len, part_len: journal.header.part_len };
+        let checks =
+            checks.filter(|checks| checks.part_len == plan.part_len && checks.algorithm == algorithm);
         self.tell_start(&journal, plan);
         let file = Arc::new(file);
-        let digests = self.fetch_parts(&mut journal, &head, plan, algorithm, &file).await?;
+        let digests = self.fetch_parts(&mut journal, &head, plan, algorithm, checks, &file).await?;
         let whole = plan.parts().fold(dovetail_digest::digest(algorithm, b""), |whole, part| {
             dovetail_digest::combine(algorithm, &whole, &digests[&part.number], part.len)
         });
@@ -224,11 +225,20 @@ impl Download<'_> {
         head: &ObjectHead,
         plan: Plan,
         algorithm: Algorithm,
+        checks: Option<Checks>,
         file: &Arc<File>,
     ) -> Result<BTreeMap<u16, Digest>, Error> {
         let mut digests = BTreeMap::new();
         let mut running = FuturesUnordered::new();
+        let (mut syncing, mut unsynced_len) = (None, 0);
         for part in plan.parts() {
+            unsynced_len += part.len;
+            if unsynced_len >= SYNC_EVERY && syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+                let file = Arc::clone(file);
+                // What fails here fails again in the sync that counts, at the end.
+                syncing = Some(self.endpoint.around.tasks.spawn_blocking(move || drop(file.sync_data())));
+                unsynced_len = 0;
+            }
             let permit = loop {
                 tokio::select! {
                     biased;
@@ -242,6 +252,7 @@ impl Download<'_> {
                 whole_len: head.len,
                 part,
                 algorithm,
+                expected: checks.as_ref().map(|checks| checks.digests[usize::from(part.number) - 1]),
             };
             let before = journal.entries.get(&part.number).and_then(|entry| digest_from_hex(&entry.digest));
             let (endpoint, file, path) =
@@ -434,6 +445,7 @@ pub async fn get_pipe<W: io::Write + Send + 'static>(
             whole_len: head.len,
             part,
             algorithm: Algorithm::Crc64Nvme,
+            expected: None,
         };
         let endpoint = Arc::clone(endpoint);
         let tasks = endpoint.around.tasks.clone();
@@ -475,140 +487,6 @@ pub async fn get_pipe<W: io::Write + Send + 'static>(
 
 /// Ranges that are held in memory are smaller, so that several fit.
 const PIPE_RANGE_LEN: u64 = 8 << 20;
-
-/// Where a range goes.
-#[derive(Clone)]
-enum Sink {
-    File(Arc<File>),
-    Memory(Arc<std::sync::Mutex<Vec<Bytes>>>),
-}
-
-/// Fetches a range until it has arrived whole, and hashes it on the way.
-async fn fetch(endpoint: &Arc<Endpoint>, range: &Range, sink: &Sink) -> Result<(Digest, ObjectHead), Error> {
-    let mut attempts = endpoint.attempts();
-    loop {
-        match fetch_once(endpoint, range, sink).await {
-            Ok(fetched) => {
-                endpoint.retry.succeeded();
-                return Ok(fetched);
-            }
-            Err(error) => attempts.pause(error).await?,
-        }
-    }
-}
-
-async fn fetch_once(
-    endpoint: &Arc<Endpoint>,
-    range: &Range,
-    sink: &Sink,
-) -> Result<(Digest, ObjectHead), Error> {
-    let part = range.part;
-    let is_whole = part.len == range.whole_len;
-    let doing = format!("download {} from byte {}", range.address, part.offset);
-    let mut call = Call::new(&doing, Method::GET, &range.address.bucket, &range.address.key)
-        .header("if-match", etag::quote(&range.etag))
-        .header("x-amz-checksum-mode", "ENABLED");
-    if !is_whole {
-        call = call.header("range", format!("bytes={}-{}", part.offset, part.offset + part.len - 1));
-    }
-    let meter = Arc::new(Meter::new(&endpoint.tally, part.len));
-    let mut response = endpoint.open(&call, &meter).await?;
-    check_answer(&doing, range, is_whole, &response)?;
-    let head = object_head(&doing, response.headers())?;
-    let (sender, writer) = start_writer(endpoint, sink, range);
-    let mut left = part.len;
-    while left > 0 {
-        let piece = watched(&doing, IDLE_TIMEOUT, &meter, response.chunk()).await?;
-        let Some(piece) = piece.map_err(|error| connection_error(&doing, &error))? else {
-            let reason = format!("the connection was closed {left} bytes before the end");
-            return Err(Error::Connection { doing, reason });
-        };
-        let len = piece.len() as u64;
-        left = left.checked_sub(len).ok_or_else(|| Error::malformed(&doing, "it is too long"))?;
-        meter.add(len);
-        let pause = endpoint.around.throttle.reserve(len);
-        if !pause.is_zero() {
-            tokio::time::sleep(pause).await;
-        }
-        if sender.send(piece).await.is_err() {
-            // The writer has failed, and says why below.
-            break;
-        }
-    }
-    drop(sender);
-    let written = writer.await.map_err(io::Error::other).flatten();
-    let digest =
-        written.map_err(|error| Error::file(format!("write what {} holds", range.address), error))?;
-    meter.finish();
-    Ok((digest, head))
-}
-
-/// The right bytes of the right version, or nothing.
-fn check_answer(
-    doing: &str,
-    range: &Range,
-    is_whole: bool,
-    response: &reqwest::Response,
-) -> Result<(), Error> {
-    let header =
-        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
-    let part = range.part;
-    if etag::unquote(header("etag")) != range.etag {
-        return Err(Error::malformed(doing, "it is another version of the object"));
-    }
-    if !is_whole {
-        let expected =
-            crate::wire::range::content_range(part.offset, part.offset + part.len - 1, range.whole_len);
-        if response.status() != 206 || header("content-range") != expected {
-            return Err(Error::malformed(doing, "it is another range than the one asked for"));
-        }
-    }
-    if response.content_length().is_some_and(|len| len != part.len) {
-        return Err(Error::malformed(doing, "it has another length than the range asked for"));
-    }
-    Ok(())
-}
-
-type Writer = tokio::task::JoinHandle<io::Result<Digest>>;
-
-/// Writes and hashes on a thread that may block, while the next bytes arrive.
-fn start_writer(endpoint: &Endpoint, sink: &Sink, range: &Range) -> (mpsc::Sender<Bytes>, Writer) {
-    let (sender, mut pieces) = mpsc::channel::<Bytes>(QUEUED_PIECES);
-    let (sink, mut at, algorithm) = (sink.clone(), range.part.offset, range.algorithm);
-    if let Sink::Memory(gathered) = &sink {
-        // What an attempt before this one has left.
-        gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
-    }
-    let writer = endpoint.around.tasks.spawn_blocking(move || {
-        let mut hasher = Hasher::new(algorithm);
-        while let Some(piece) = pieces.blocking_recv() {
-            hasher.update(&piece);
-            match &sink {
-                Sink::File(file) => file.write_all_at(&piece, at)?,
-                Sink::Memory(gathered) => {
-                    gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(piece.clone());
-                }
-            }
-            at += piece.len() as u64;
-        }
-        Ok(hasher.finish())
-    });
-    (sender, writer)
-}
-
-/// Whether the part file still holds what the journal remembers.
-async fn is_intact(
-    endpoint: &Endpoint,
-    file: &Arc<File>,
-    path: &Path,
-    range: &Range,
-    expected: Digest,
-) -> Result<bool, Error> {
-    let Part { offset, len, .. } = range.part;
-    let source = Source::File { file: Arc::clone(file), path: path.into(), offset, len };
-    let doing = format!("read {}", path.display());
-    Ok(endpoint.digest(&source, range.algorithm, &doing).await? == expected)
-}
 
 fn whole_source(file: &Arc<File>, path: &Path, len: u64) -> Source {
     Source::File { file: Arc::clone(file), path: path.into(), offset: 0, len }

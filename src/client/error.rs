@@ -27,7 +27,7 @@ pub enum Error {
     #[error("cannot {doing}: {source}")]
     File { doing: String, source: io::Error },
     /// The file was written to while it was being sent.
-    #[error("{} changed while it was being sent; nothing was completed", path.display())]
+    #[error("{} changed while it was being sent", path.display())]
     Changed { path: PathBuf },
     /// Another process is at the same transfer.
     #[error("another dovetail is already moving {what}")]
@@ -144,6 +144,7 @@ impl Error {
     pub fn advice(&self) -> Option<String> {
         match self {
             Error::Refused { refusal, .. } => refusal.advice(),
+            Error::Changed { .. } => Some("run the command again when nothing writes to it".into()),
             Error::Connection { .. } => Some("check --endpoint-url and the network".into()),
             Error::Credentials(_) => Some(
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a --profile, or use --no-sign-request"

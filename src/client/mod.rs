@@ -2,7 +2,8 @@
 //!
 //! - [`endpoint`] sends one signed request and reads its answer; [`requests`] has S3's operations on it, and
 //!   [`answers`] their documents. [`retry`] decides what a failure means.
-//! - [`upload`], [`pipe`] and [`download`] move an object in parts; [`plan`] cuts it, [`workers`] says how many parts
+//! - [`upload`], [`pipe`] and [`download`] move an object in parts; [`fetch`] and [`sent_part`] do
+//!   one of them, [`plan`] cuts, [`workers`] says how many parts
 //!   move at once, [`source`] reads and hashes them on the way, [`journal`] remembers them.
 //! - [`progress`] tells a person or a program what happens.
 //!
@@ -17,6 +18,7 @@ pub mod credentials;
 pub mod download;
 pub mod endpoint;
 pub mod error;
+pub mod fetch;
 pub mod identity;
 pub mod journal;
 pub mod pipe;

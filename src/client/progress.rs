@@ -47,7 +47,7 @@ impl Display {
         let bar = match mode {
             Mode::Bar => {
                 let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(10));
-                let style = ProgressStyle::with_template("{bar:30} {percent:>3}% {msg}");
+                let style = ProgressStyle::with_template("{bar:16} {percent:>3}% {wide_msg}");
                 bar.set_style(style.expect("the template is right").progress_chars("=> "));
                 bar
             }

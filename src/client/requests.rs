@@ -172,6 +172,34 @@ impl Endpoint {
         }
     }
 
+    /// The parts of an object that is still this version. Empty where the endpoint does not tell.
+    pub async fn object_parts(&self, address: &Address, etag: &str) -> Result<Vec<ListedPart>, Error> {
+        let mut parts = Vec::new();
+        let mut marker = 0;
+        loop {
+            let mut call = self
+                .object_call("look at the parts of", Method::GET, address)
+                .query("attributes", "")
+                .header("x-amz-object-attributes", "ETag,ObjectParts")
+                .header("x-amz-max-parts", "1000");
+            if marker > 0 {
+                call = call.header("x-amz-part-number-marker", marker.to_string());
+            }
+            let page = match self.parsed(&call, answers::attributes_page).await {
+                Ok(page) if page.etag == etag => page.parts,
+                Ok(_) => return Ok(Vec::new()),
+                // It is a help, not a need: what is not allowed or not known is done without.
+                Err(Error::Refused { .. } | Error::Malformed { .. }) => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            };
+            parts.extend(page.parts);
+            match page.next {
+                Some(next) if next > marker => marker = next,
+                _ => return Ok(parts),
+            }
+        }
+    }
+
     /// The open uploads whose keys begin with the address's.
     pub async fn list_uploads(&self, prefix: &Address) -> Result<Vec<OpenUpload>, Error> {
         let mut uploads = Vec::new();

@@ -7,6 +7,8 @@ use super::proxy::{Fault, Proxy};
 use super::{BUCKET, gateway, object, runs};
 use crate::gateway::Gateway;
 use crate::seed::Seed;
+use dovetail::wire::checksum;
+use dovetail_digest::Algorithm;
 
 /// Requests that something happens to, of a thousand.
 const FAULTY_PER_MILLE: u64 = 250;
@@ -126,6 +128,52 @@ async fn a_damaged_part_is_sent_again_alone() {
         proxy.exchanges().iter().filter_map(|exchange| Some(exchange.part()?.1)).collect();
     sent.sort();
     assert_eq!(sent, ["1", "2", "2", "3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_range_is_fetched_again_alone() {
+    let mut seed = Seed::from_environment("a_damaged_range_is_fetched_again_alone");
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), seed.next()).await;
+    let machine = Machine::new(&proxy.endpoint());
+    let bytes = seed.bytes(22 << 20);
+    upload_with_part_checksums(&gateway, "parts", &bytes).await;
+    let target = format!("s3://{BUCKET}/parts");
+    let gets = std::sync::atomic::AtomicUsize::new(0);
+    proxy.choose(move |method, target, _| {
+        let is_range = method == "GET" && !target.contains('?');
+        match is_range && gets.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 1 {
+            true => Fault::CorruptAnswer,
+            false => Fault::None,
+        }
+    });
+    machine.run(&["get", &target, "copy"]).await.expect(0);
+    assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
+    let ranges = proxy.exchanges().iter().filter(|exchange| exchange.method == "GET").count();
+    assert_eq!(ranges, 1 + 5 + 1, "the parts' checksums, five ranges, and one of them again");
+}
+
+/// As the SDKs of AWS upload: a CRC-32 for each part, and no checksum of the whole.
+async fn upload_with_part_checksums(gateway: &Gateway, key: &str, bytes: &[u8]) {
+    let (client, path) = (gateway.client(), format!("/{BUCKET}/{key}"));
+    let create = [("x-amz-checksum-algorithm", "CRC32")];
+    let created = client.send("POST", &format!("{path}?uploads"), &create, "").await.unwrap().expect(200);
+    let id = created.element("UploadId").unwrap();
+    let mut list = String::new();
+    for (index, part) in bytes.chunks(5 << 20).enumerate() {
+        let number = index + 1;
+        let crc = checksum::encode(&dovetail_digest::digest(Algorithm::Crc32, part));
+        let target = format!("{path}?partNumber={number}&uploadId={id}");
+        let sent =
+            client.send("PUT", &target, &[("x-amz-checksum-crc32", crc.as_str())], part.to_vec()).await;
+        let sent = sent.unwrap().expect(200);
+        let etag = sent.header("etag").unwrap();
+        list += &format!(
+            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag><ChecksumCRC32>{crc}</ChecksumCRC32></Part>"
+        );
+    }
+    let list = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
+    client.send("POST", &format!("{path}?uploadId={id}"), &[], list).await.unwrap().expect(200);
 }
 
 #[tokio::test(flavor = "multi_thread")]

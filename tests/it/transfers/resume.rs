@@ -139,6 +139,24 @@ async fn what_is_there_whole_is_not_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ctrl_c_prints_the_command_that_goes_on() {
+    let stopped = Stopped::new().await;
+    stopped.proxy.choose(|_, _, _| Fault::Refuse(500));
+    let mut command = stopped.machine.command(&["put", "file", TARGET, "--metadata", "note=it's here"]);
+    let put = command.stderr(std::process::Stdio::piped()).spawn().expect("the client can be started");
+    let before = stopped.proxy.exchanges().len();
+    while stopped.proxy.exchanges().len() == before {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let pid = rustix::process::Pid::from_child(&put);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("the process is ours");
+    let output = tokio::task::spawn_blocking(move || put.wait_with_output()).await.unwrap().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&format!("dovetail put file {TARGET} --metadata 'note=it'\\''s here'")), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_is_waited_for() {
     let Stopped { mut gateway, machine, bytes, .. } = Stopped::new().await;
     let endpoint = gateway.endpoint();

@@ -1,8 +1,10 @@
 //! Uploading a file, from where the last run stopped.
 //!
-//!     journal? --no--> open upload (--resume-from-server)? --no--> already there whole? --no--> small? one PUT
-//!        |                        |                                    yes: done            large: begin an upload
-//!        +----- what has the server? compare by checksum -----> send the rest -----> complete -----> remove journal
+//! ```text
+//! journal? --no--> open upload (--resume-from-server)? --no--> already there whole? --no--> small? one PUT
+//!    |                        |                                    yes: done            large: begin an upload
+//!    +----- what has the server? compare by checksum -----> send the rest -----> complete -----> remove journal
+//! ```
 //!
 //! What counts as arrived is decided by checksums: the journal's of what was read from the unchanged file against
 //! the server's of what it has. Where the journal says nothing, the part is read and hashed again, which is still

@@ -1,8 +1,10 @@
 //! Open uploads: how one is found, gains parts and ends. Every operation on uploads ends here, in its own
 //! transaction.
 //!
-//!     (nothing) --create--> Open --complete--> Completed --repeat window--> (forgotten)
-//!                           Open --abort, expiry, deletion of the bucket--> (gone)
+//! ```text
+//! (nothing) --create--> Open --complete--> Completed --repeat window--> (forgotten)
+//!                       Open --abort, expiry, deletion of the bucket--> (gone)
+//! ```
 //!
 //! An open upload has an [`UploadRecord`] and a [`ProgressRecord`]. Complete turns them into a version and a
 //! `CompletedRecord`; an abort removes them and queues the parts for the collector, in the same commit

@@ -6,9 +6,11 @@
 //! What a client can hold of the server is bounded here: the number of connections, the size of a header, the time
 //! for each step. A connection waits in one of these ways, each with its own limit:
 //!
-//!     accepted --TLS or preface--> idle --first byte--> header --> request --> answer --> idle
-//!      header_timeout         idle_timeout     header_timeout  body_idle_timeout  write_timeout
-//!                                                              and body_min_rate
+//! ```text
+//! accepted --TLS or preface--> idle --first byte--> header --> request --> answer --> idle
+//!  header_timeout         idle_timeout     header_timeout  body_idle_timeout  write_timeout
+//!                                                          and body_min_rate
+//! ```
 
 mod activity;
 mod answer_body;

@@ -118,8 +118,10 @@ pub(super) struct Unfinished {
 
 /// How the file's bytes reach the disk.
 ///
-///     Buffered --long enough, aligned--> Direct --unaligned bytes, refused--> BufferedForGood
-///     Buffered --refused--> BufferedForGood
+/// ```text
+/// Buffered --long enough, aligned--> Direct --unaligned bytes, refused--> BufferedForGood
+/// Buffered --refused--> BufferedForGood
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum WriteMode {
     Buffered,

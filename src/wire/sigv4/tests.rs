@@ -488,6 +488,10 @@ fn a_presigned_url_covers_the_headers_it_names() {
     let mut hashed = signed.clone();
     hashed.insert("x-amz-content-sha256", EMPTY_SHA256.parse().unwrap());
     assert_eq!(verify(&hashed).unwrap().payload, PayloadKind::Unsigned);
+    // But frames are frames.
+    let mut framed = signed.clone();
+    framed.insert("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER".parse().unwrap());
+    assert_eq!(verify(&framed).unwrap().payload, PayloadKind::UnsignedChunksTrailer);
 }
 
 #[test]

@@ -111,7 +111,12 @@ impl Verifier {
         check_validity(&presigned, now)?;
 
         let payload = presigned_payload(request.headers, &presigned);
-        let kind = PayloadKind::parse(&payload)?;
+        let kind = match PayloadKind::parse(&payload)? {
+            // What the header says of the framing is true whether or not it is signed: taken for plain bytes, the
+            // frames would be stored as the object.
+            PayloadKind::Unsigned => framing(request.headers)?.unwrap_or(PayloadKind::Unsigned),
+            kind => kind,
+        };
         let claim = Claim {
             access_key_id: &presigned.credential.access_key_id,
             scope,
@@ -270,6 +275,13 @@ fn presigned_payload(headers: &HeaderMap, presigned: &Presigned) -> String {
         presigned.signed_headers.split(';').any(|name| name.eq_ignore_ascii_case("x-amz-content-sha256"));
     let header = is_signed.then(|| header_text(headers, "x-amz-content-sha256")).flatten();
     header.or_else(|| presigned.content_sha256.clone()).unwrap_or_else(|| "UNSIGNED-PAYLOAD".to_owned())
+}
+
+/// The aws-chunked kind that `x-amz-content-sha256` names, if it names one.
+fn framing(headers: &HeaderMap) -> Result<Option<PayloadKind>, AuthError> {
+    let streaming =
+        header_text(headers, "x-amz-content-sha256").filter(|value| value.starts_with("STREAMING-"));
+    streaming.map(|value| PayloadKind::parse(&value)).transpose()
 }
 
 /// `x-amz-date`, or else `Date`: the text and its Unix seconds.

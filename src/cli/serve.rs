@@ -136,6 +136,7 @@ fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn 
         name: user.name,
         id: user.id,
         display_name: user.display_name,
+        email: user.email,
         access_key_id: user.access_key_id,
         secret_access_key: user.secret_access_key,
     });
@@ -144,6 +145,7 @@ fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn 
         any_region: false,
         domains: settings.domains.clone(),
         users: users.collect(),
+        default_object_ownership: settings.default_object_ownership,
     };
     Arc::new(S3FrontEnd(S3::new(engine, settings)))
 }

@@ -91,7 +91,7 @@ mod tests {
         put(&fixture.engine, BUCKET, tags("a")).await.unwrap();
         delete_bucket(&fixture.engine, BUCKET).await.unwrap();
         assert!(fixture.keys(Table::BucketDocuments).await.is_empty());
-        let again = CreateBucket { name: BUCKET.into(), owner: OWNER.into(), tags: Vec::new() };
+        let again = CreateBucket { name: BUCKET.into(), owner: OWNER.into(), ..CreateBucket::default() };
         create_bucket(&fixture.engine, again).await.unwrap();
         assert_eq!(get::<TagsRecord>(&fixture.engine, BUCKET).await.unwrap(), None);
     }

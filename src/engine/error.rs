@@ -23,6 +23,15 @@ pub enum Error {
     /// The version that was asked for is a delete marker.
     #[error("the version is a delete marker")]
     IsDeleteMarker { marker_id: String, modified_ms: i64 },
+    /// A list is asked for in a bucket that has none.
+    #[error("access control lists are disabled")]
+    AclsDisabled,
+    /// Lists cannot be disabled while the bucket's own gives something to others.
+    #[error("the bucket's access control list names others than the owner")]
+    BucketAclInUse,
+    /// A list names another owner than there is.
+    #[error("a list cannot change the owner")]
+    OwnerDiffers,
     /// Unknown, of another key, aborted, or completed.
     #[error("the upload does not exist")]
     NoSuchUpload,

@@ -3,6 +3,7 @@
 //! One operation, one file in `ops`, one transaction. The engine knows neither HTTP nor XML, nor which store or
 //! backend it has. Front ends check who may do what; the engine does it.
 
+pub mod access;
 pub mod body;
 pub mod bucket_documents;
 mod checksums;

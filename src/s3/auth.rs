@@ -18,6 +18,8 @@ pub struct User {
     /// The canonical id: what buckets and objects say who owns them.
     pub id: String,
     pub display_name: String,
+    /// By which access control lists may name the user.
+    pub email: Option<String>,
     pub access_key_id: String,
     pub secret_access_key: Secret,
 }
@@ -52,6 +54,13 @@ impl Authenticator {
     /// The display name of whoever has this canonical id.
     pub fn display_name(&self, id: &str) -> Option<&str> {
         self.by_id.get(id).map(|user| user.display_name.as_str())
+    }
+
+    /// The canonical ids of everybody who has this address.
+    pub fn by_email(&self, address: &str) -> Vec<String> {
+        let has =
+            |user: &&Arc<User>| user.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(address));
+        self.by_id.values().filter(has).map(|user| user.id.clone()).collect()
     }
 
     /// Checks the request's claim. A request without one is let through with no user; it may do nothing yet.

@@ -166,6 +166,9 @@ impl From<engine::Error> for S3Error {
                 .header(response::DELETE_MARKER, "true")
                 .header(response::VERSION_ID, &marker_id)
                 .header(LAST_MODIFIED, &http_date::rfc1123(modified_ms.div_euclid(1000))),
+            E::AclsDisabled => ErrorCode::AccessControlListNotSupported.into(),
+            E::BucketAclInUse => ErrorCode::InvalidBucketAclWithObjectOwnership.into(),
+            E::OwnerDiffers => ErrorCode::AccessDenied.into(),
             E::NoSuchUpload => ErrorCode::NoSuchUpload.into(),
             E::InvalidPart { part_number, etag } => {
                 S3Error::from(ErrorCode::InvalidPart).field("PartNumber", part_number).field("ETag", etag)

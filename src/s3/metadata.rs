@@ -122,16 +122,6 @@ pub fn refuse_unsupported(headers: &HeaderMap) -> Result<(), S3Error> {
     }
 }
 
-/// ACLs are disabled, as they are in new buckets of AWS: only what says nothing new is accepted.
-pub fn refuse_acl(headers: &HeaderMap) -> Result<(), S3Error> {
-    let canned = header(headers, "x-amz-acl");
-    let has_grants = headers.keys().any(|name| name.as_str().starts_with("x-amz-grant-"));
-    match canned.as_deref() {
-        None | Some("private" | "bucket-owner-full-control") if !has_grants => Ok(()),
-        _ => Err(ErrorCode::AccessControlListNotSupported.into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,8 +188,5 @@ mod tests {
         for name in ["x-amz-server-side-encryption", "x-amz-object-lock-mode", "x-amz-write-offset-bytes"] {
             assert_eq!(code(refuse_unsupported(&headers(&[(name, b"x")]))), "NotImplemented", "{name}");
         }
-        assert!(refuse_acl(&headers(&[("x-amz-acl", b"private")])).is_ok());
-        assert!(refuse_acl(&headers(&[("x-amz-acl", b"public-read")])).is_err());
-        assert!(refuse_acl(&headers(&[("x-amz-grant-read", b"id=1")])).is_err());
     }
 }

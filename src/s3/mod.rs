@@ -4,6 +4,7 @@
 //! operation's own headers and parameters, the object or upload, preconditions, and only then the body, so that
 //! `100 Continue` goes out only to a request that can still succeed.
 
+mod acl;
 mod auth;
 mod body;
 mod checksums;
@@ -28,7 +29,7 @@ pub use operation::Operation;
 
 use crate::base::body::{RequestBody, ResponseBody};
 use crate::engine::{self, Engine};
-use crate::meta::records::BucketRecord;
+use crate::meta::records::{BucketRecord, ObjectOwnership};
 use crate::telemetry::metrics;
 use crate::wire::bucket_name;
 use crate::wire::error_code::ErrorCode;
@@ -57,6 +58,8 @@ pub struct Settings {
     /// Names under which a bucket may stand before the first dot (virtual-hosted style), lower case.
     pub domains: Vec<String>,
     pub users: Vec<User>,
+    /// Of buckets whose creator does not say.
+    pub default_object_ownership: ObjectOwnership,
 }
 
 /// The S3 front end. Cheap to clone.
@@ -69,6 +72,7 @@ struct Shared {
     domains: Vec<String>,
     auth: Authenticator,
     documents: document::Budget,
+    default_object_ownership: ObjectOwnership,
 }
 
 /// What is known of a request so far, for its log line and its error document.
@@ -83,8 +87,9 @@ struct Trace {
 impl S3 {
     pub fn new(engine: Engine, settings: Settings) -> S3 {
         let auth = Authenticator::new(settings.users, &settings.region, settings.any_region);
-        let Settings { region, domains, .. } = settings;
-        S3(Arc::new(Shared { engine, region, domains, auth, documents: document::Budget::default() }))
+        let Settings { region, domains, default_object_ownership, .. } = settings;
+        let documents = document::Budget::default();
+        S3(Arc::new(Shared { engine, region, domains, auth, documents, default_object_ownership }))
     }
 
     /// Whether the host names a bucket, so that the whole path is a key: then `/_/live` is an object like any other.
@@ -220,9 +225,23 @@ impl S3 {
         &self.0.region
     }
 
+    fn default_object_ownership(&self) -> ObjectOwnership {
+        self.0.default_object_ownership
+    }
+
     /// The display name that goes with a canonical id, if it is a user's.
     fn display_name(&self, id: &str) -> Option<&str> {
         self.0.auth.display_name(id)
+    }
+}
+
+impl acl::Directory for S3 {
+    fn is_known(&self, id: &str) -> bool {
+        self.display_name(id).is_some()
+    }
+
+    fn by_email(&self, address: &str) -> Vec<String> {
+        self.0.auth.by_email(address)
     }
 }
 

@@ -53,7 +53,7 @@ pub const KEYS: &[Key] = &[
         "default_object_ownership",
         Kind::Word(&["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
         "BucketOwnerEnforced",
-        "Object ownership of new buckets. Only `BucketOwnerEnforced`, which turns ACLs off, is supported yet.",
+        "Object ownership of new buckets. `BucketOwnerEnforced` turns ACLs off, the others turn them on.",
     ),
     key(
         "shutdown_timeout",
@@ -134,7 +134,7 @@ pub const USER_KEYS: &[Key] = &[
     key("secret_access_key", Kind::Secret, "", "At least 8 printable characters."),
     key("id", Kind::Text, "", "The canonical owner id. Default: derived from the name."),
     key("display_name", Kind::Text, "", "The owner's name in listings. Default: the name."),
-    key("email", Kind::Text, "", "Kept for ACLs by e-mail address; not used yet."),
+    key("email", Kind::Text, "", "By which ACLs may name the user."),
 ];
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Key {
@@ -193,8 +193,7 @@ pub fn document() -> String {
          `DOVETAIL_SECRET_ACCESS_KEY` define one more user, `main`, without a file. With no user at all, `serve` makes a\n\
          random key pair on its first start and keeps it in `<data_dir>/credentials`, readable by its owner only.\n\n\
          ## Not supported yet\n\n\
-         `sigv2 = true`, a `default_object_ownership` that turns ACLs on, and `[encryption]` are refused rather than\n\
-         ignored.\n\n\
+         `sigv2 = true` and `[encryption]` are refused rather than ignored.\n\n\
          ## Not keys\n\n\
          | variable | meaning |\n| --- | --- |\n\
          | `DOVETAIL_LOG` | What is logged: `error`, `warn`, `info` (default), `debug`, `trace`, or `module=level` pairs. |\n\

@@ -21,6 +21,7 @@ use std::time::Duration;
 use toml::Value;
 
 use crate::base::buffers::{CHUNK_LEN, CHUNKS_PER_BODY};
+use crate::meta::records::ObjectOwnership;
 use crate::telemetry::log;
 use crate::wire::sigv4::Secret;
 use crate::{engine, http, meta};
@@ -38,6 +39,7 @@ pub struct Settings {
     /// Lower case, without a dot at either end.
     pub domains: Vec<String>,
     pub log_format: log::Format,
+    pub default_object_ownership: ObjectOwnership,
     /// `None` for `<data_dir>/blobs`.
     pub blobs_url: Option<String>,
     /// The backend's options; their values may be secrets.
@@ -66,6 +68,7 @@ pub struct User {
     /// The canonical owner id.
     pub id: String,
     pub display_name: String,
+    pub email: Option<String>,
     pub access_key_id: String,
     pub secret_access_key: Secret,
 }
@@ -116,6 +119,7 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
         region: input.parse("region", region)?,
         domains: domains(&input)?,
         log_format: input.parse("log_format", log_format)?,
+        default_object_ownership: input.parse("default_object_ownership", ownership)?,
         blobs_url: input.parse_optional("blobs.url", not_empty)?,
         blob_options: blob_options(&input)?,
         users: users(&input, key_pair)?,
@@ -135,12 +139,6 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
 fn refuse_unsupported(input: &Input<'_>) -> Result<(), ConfigError> {
     if input.parse("sigv2", boolean)? {
         return Err(input.error("sigv2", "Signature Version 2 is not supported yet; allowed: false"));
-    }
-    let ownership = input.parse("default_object_ownership", |text| word("default_object_ownership", text))?;
-    if ownership != "BucketOwnerEnforced" {
-        let reason =
-            format!("`{ownership}` needs ACLs, which are not supported yet; allowed: BucketOwnerEnforced");
-        return Err(input.error("default_object_ownership", reason));
     }
     Ok(())
 }
@@ -259,7 +257,7 @@ fn user(input: &Input<'_>, index: usize) -> Result<User, ConfigError> {
     if let Some(display_name) = input.parse_optional(&key("display_name"), not_empty)? {
         user.display_name = display_name;
     }
-    input.parse_optional(&key("email"), not_empty)?;
+    user.email = input.parse_optional(&key("email"), not_empty)?;
     Ok(user)
 }
 
@@ -271,6 +269,7 @@ impl User {
             name: name.to_string(),
             id: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
             display_name: name.to_string(),
+            email: None,
             access_key_id,
             secret_access_key,
         }
@@ -354,6 +353,14 @@ fn word(key: &str, text: &str) -> Result<String, String> {
 
 fn log_format(text: &str) -> Result<log::Format, String> {
     Ok(if word("log_format", text)? == "json" { log::Format::Json } else { log::Format::Text })
+}
+
+fn ownership(text: &str) -> Result<ObjectOwnership, String> {
+    Ok(match word("default_object_ownership", text)?.as_str() {
+        "ObjectWriter" => ObjectOwnership::ObjectWriter,
+        "BucketOwnerPreferred" => ObjectOwnership::BucketOwnerPreferred,
+        _ => ObjectOwnership::BucketOwnerEnforced,
+    })
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

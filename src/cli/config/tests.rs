@@ -55,7 +55,7 @@ fn reads_the_whole_example_of_the_contract() {
         region   = "us-east-1"
         domain   = "s3.localhost"
         sigv2    = false
-        default_object_ownership = "BucketOwnerEnforced"
+        default_object_ownership = "ObjectWriter"
         [blobs]
         url = "s3://bucket/prefix"
         aws_endpoint = "http://127.0.0.1:9001"
@@ -78,7 +78,9 @@ fn reads_the_whole_example_of_the_contract() {
     let options: Vec<_> =
         settings.blob_options.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(options, ["aws_allow_http=true", "aws_endpoint=http://127.0.0.1:9001", "aws_region=eu-1"]);
+    assert_eq!(settings.default_object_ownership, ObjectOwnership::ObjectWriter);
     assert_eq!(settings.users[0].id.len(), 64);
+    assert_eq!(settings.users[1].email.as_deref(), Some("other@example.com"));
     assert_eq!(
         (settings.users[1].id.as_str(), settings.users[1].display_name.as_str()),
         ("owner", "Other Person")
@@ -137,7 +139,6 @@ fn a_bad_value_names_its_key_its_place_and_what_is_allowed() {
         ("sigv2 = true", "sigv2"),
         ("sigv2 = \"perhaps\"", "sigv2"),
         ("default_object_ownership = \"Nobody\"", "default_object_ownership"),
-        ("default_object_ownership = \"ObjectWriter\"", "default_object_ownership"),
         ("log_format = \"xml\"", "log_format"),
         ("shutdown_timeout = 30", "shutdown_timeout"),
         ("[limits]\nconnections = 0", "limits.connections"),

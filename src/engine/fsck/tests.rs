@@ -36,7 +36,13 @@ async fn fill(fixture: &Fixture) {
             tx.put(Table::Objects, &keys::object(bucket, "copy"), copied.encode());
             // Its one part is a copy of the copied object's.
             let upload = ContentId([9; 16]);
-            let record = UploadRecord { initiator: "x".into(), metadata: Default::default(), checksum: None };
+            let record = UploadRecord {
+                initiator: "x".into(),
+                metadata: Default::default(),
+                checksum: None,
+                acl: None,
+                owner: None,
+            };
             let progress = ProgressRecord { changes: 1, parts: 1, bytes_len: 1000, key_deleted: false };
             let part = part(tx, copied.body.content().unwrap(), 1);
             references::share_extents(tx, &part.extents)?;
@@ -51,7 +57,7 @@ async fn fill(fixture: &Fixture) {
 /// A bucket with old versions, the null version among them, and a key that ends in a delete marker.
 async fn with_versions(fixture: &Fixture) {
     let name = "versioned".to_string();
-    let bucket = CreateBucket { name: name.clone(), owner: "owner".into(), tags: Vec::new() };
+    let bucket = CreateBucket { name: name.clone(), owner: "owner".into(), ..CreateBucket::default() };
     create_bucket(&fixture.engine, bucket).await.unwrap();
     let put = async |key: &str, bytes: &'static [u8]| fixture.put_into("versioned", key, bytes).await;
     put("versioned", b"null").await;

@@ -140,17 +140,18 @@ pub fn put_current(
     Ok(Stored { version, replaced })
 }
 
-/// Replaces the tags of the version that a read of this id would find, wherever that is kept.
-pub fn put_tags(
+/// Changes the version that a read of this id would find, wherever that is kept: anything but its id, its place in the
+/// order and its body.
+pub fn amend(
     tx: &mut dyn Write,
     bucket: &BucketRecord,
     key: &str,
     version_id: Option<&str>,
-    tags: &[(String, String)],
+    change: impl FnOnce(&mut VersionRecord) -> Result<(), Error>,
 ) -> Result<Found, Error> {
     let mut found = version(tx, bucket, key, version_id)?;
     let version = &mut found.version;
-    version.metadata.tags = tags.to_vec();
+    change(version)?;
     let current = current(tx, bucket.id, key)?;
     if current.is_some_and(|current| current.version_id == version.version_id) {
         tx.put(Table::Objects, &keys::object(bucket.id, key), version.encode());
@@ -374,6 +375,7 @@ fn marker(deletion: &Deletion<'_>) -> VersionRecord {
         owner: deletion.owner.to_string(),
         delete_marker: true,
         sequence: 0,
+        acl: None,
     }
 }
 

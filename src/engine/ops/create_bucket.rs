@@ -1,16 +1,19 @@
 //! CreateBucket: takes a name.
 
+use crate::engine::access::acl::{self, AskedAcl, CannedAcl};
 use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::Table;
 use crate::meta::keys::BucketId;
-use crate::meta::records::{BucketRecord, Record, TagsRecord, Versioning};
+use crate::meta::records::{BucketLists, BucketRecord, ObjectOwnership, Record, TagsRecord, Versioning};
 
 /// A bucket to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CreateBucket {
     pub name: String,
     /// Canonical id of who asks and will own it.
     pub owner: String,
+    pub ownership: ObjectOwnership,
+    pub acl: AskedAcl,
     /// Tags that it has from the start.
     pub tags: Vec<(String, String)>,
 }
@@ -18,11 +21,18 @@ pub struct CreateBucket {
 /// When this returns, the name is the owner's. Of several at once exactly one succeeds; the others, and everybody
 /// later, get `BucketAlreadyExists` with the owner.
 pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(), Error> {
+    // Of its owner alone is what every bucket is, with lists and without.
+    let asked = match request.acl {
+        AskedAcl::Canned(CannedAcl::Private) => AskedAcl::Nothing,
+        asked => asked,
+    };
+    let acl = acl::of_bucket(&request.owner, request.ownership, &asked)?;
     let record = BucketRecord {
         id: BucketId::random(),
         owner: request.owner,
         created_ms: engine.clock.now_ms(),
         versioning: Versioning::Never,
+        lists: BucketLists { ownership: request.ownership, acl },
     };
     let tags = TagsRecord { tags: request.tags };
     engine
@@ -51,7 +61,7 @@ mod tests {
     #[tokio::test]
     async fn a_name_has_one_owner_until_it_is_given_back() {
         let fixture = Fixture::new().await;
-        let request = CreateBucket { name: BUCKET.into(), owner: "other".into(), tags: Vec::new() };
+        let request = CreateBucket { name: BUCKET.into(), owner: "other".into(), ..CreateBucket::default() };
         let err = create_bucket(&fixture.engine, request.clone()).await.unwrap_err();
         assert!(matches!(err, Error::BucketAlreadyExists { owner } if owner == OWNER));
         let first = head_bucket(&fixture.engine, BUCKET).await.unwrap();

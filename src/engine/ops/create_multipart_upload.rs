@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 
 use crate::base::fail_point;
+use crate::engine::access::acl::{self, AskedAcl};
 use crate::engine::{Engine, Error, checksums, objects};
 use crate::meta::Table;
 use crate::meta::keys::{self, ContentId, UploadId};
@@ -13,8 +14,10 @@ use dovetail_digest::Algorithm;
 pub struct CreateMultipartUpload {
     pub bucket: String,
     pub key: String,
-    /// Canonical id of the requester, who will own the object.
-    pub owner: String,
+    /// Canonical id of the requester, who will own the object unless the bucket's ownership says otherwise.
+    pub initiator: String,
+    /// Of the object that the upload will become.
+    pub acl: AskedAcl,
     /// Of the object that the upload will become.
     pub metadata: Metadata,
     /// What the client wants the parts and the object to be checked with. `None`: CRC64NVME over all bytes, of which
@@ -28,23 +31,28 @@ pub async fn create_multipart_upload(
     engine: &Engine,
     request: CreateMultipartUpload,
 ) -> Result<UploadId, Error> {
-    let CreateMultipartUpload { bucket, key, owner, metadata, checksum } = request;
+    let CreateMultipartUpload { bucket, key, initiator, acl, metadata, checksum } = request;
     if let Some((algorithm, kind)) = checksum
         && !checksums::is_allowed(algorithm, kind)
     {
         return Err(Error::ChecksumKindNotAllowed { algorithm, kind });
     }
     let id = ContentId::new(engine.clock.now_ms());
-    let record = UploadRecord {
-        initiator: owner,
+    let mut record = UploadRecord {
+        initiator,
         metadata,
         checksum: checksum.map(|(algorithm, kind)| (algorithm.name().to_string(), kind)),
+        acl: None,
+        owner: None,
     };
     engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &bucket)?.id;
-            tx.put(Table::Uploads, &keys::upload(bucket, &key, id), record.encode());
+            let bucket = objects::bucket(tx, &bucket)?;
+            let owned = acl::of_new_object(&bucket, &record.initiator, &acl)?;
+            record.owner = (owned.owner != record.initiator).then_some(owned.owner);
+            record.acl = owned.acl;
+            tx.put(Table::Uploads, &keys::upload(bucket.id, &key, id), record.encode());
             tx.put(Table::Progress, &keys::content(id), ProgressRecord::default().encode());
             Ok::<(), Error>(())
         })

@@ -71,7 +71,7 @@ mod tests {
         for (name, owner) in
             [("aaa", OWNER), ("bua", "other"), ("bub", OWNER), ("zzz", OWNER), ("zzzz", "other")]
         {
-            let bucket = CreateBucket { name: name.into(), owner: owner.into(), tags: Vec::new() };
+            let bucket = CreateBucket { name: name.into(), owner: owner.into(), ..CreateBucket::default() };
             create_bucket(&fixture.engine, bucket).await.unwrap();
         }
         let list = async |prefix: &str, after: Option<&str>, max| {

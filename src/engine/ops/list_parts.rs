@@ -1,8 +1,9 @@
 //! ListParts: a page of the finished parts of an open upload, in the order of their numbers.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
 
+use crate::engine::access::acl;
 use crate::engine::uploads::UploadName;
-use crate::engine::{Engine, Error};
+use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, UploadId};
 use crate::meta::records::{PartRecord, Record, UploadRecord};
 use crate::meta::{Read, Step, Table};
@@ -22,6 +23,7 @@ pub struct ListParts {
 /// A page of parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartPage {
+    /// It names its owner.
     pub upload: UploadRecord,
     /// Numbers and parts, ascending.
     pub parts: Vec<(u16, PartRecord)>,
@@ -36,7 +38,9 @@ pub async fn list_parts(engine: &Engine, request: ListParts) -> Result<PartPage,
         .read(move |read| {
             let ListParts { bucket, key, upload_id, after, max } = request;
             let name = UploadName { bucket, key, id: upload_id };
-            let (_, upload) = name.find(read)?;
+            let (_, mut upload) = name.find(read)?;
+            let owner = acl::owner_of_upload(&objects::bucket(read, &name.bucket)?, &upload).to_string();
+            upload.owner = Some(owner);
             let mut page = PartPage { upload, parts: Vec::new(), is_truncated: false };
             if let Some(first) = after.checked_add(1)
                 && max > 0

@@ -21,7 +21,10 @@ pub async fn put_object_tagging(engine: &Engine, request: PutObjectTagging) -> R
         .meta
         .transact(move |tx| {
             let bucket = objects::bucket(tx, &request.bucket)?;
-            objects::put_tags(tx, &bucket, &request.key, request.version_id.as_deref(), &request.tags)
+            objects::amend(tx, &bucket, &request.key, request.version_id.as_deref(), |version| {
+                version.metadata.tags.clone_from(&request.tags);
+                Ok(())
+            })
         })
         .await
 }

@@ -6,6 +6,7 @@ use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
 use crate::blob::faulty::Faulty;
 use crate::blob::{self, BlobId, Store as _};
+use crate::engine::access::acl::AskedAcl;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
 use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete, delete_object};
@@ -54,7 +55,8 @@ impl Fixture {
         let blobs = Faulty::new(blobs);
         let engine =
             Engine::new(meta, Arc::new(blobs.clone()), Clock::manual(START_MS), Tasks::new(), settings);
-        let bucket = CreateBucket { name: BUCKET.to_string(), owner: OWNER.to_string(), tags: Vec::new() };
+        let bucket =
+            CreateBucket { name: BUCKET.to_string(), owner: OWNER.to_string(), ..CreateBucket::default() };
         create_bucket(&engine, bucket).await.unwrap();
         Fixture { engine, blobs }
     }
@@ -117,8 +119,9 @@ impl Fixture {
             len: Some(bytes.len() as u64),
             algorithm: None,
         };
-        let (bucket, key, owner) = (bucket.to_string(), key.to_string(), OWNER.to_string());
-        let request = PutObject { bucket, key, owner, metadata: Metadata::default(), body, conditions };
+        let (bucket, key, writer) = (bucket.to_string(), key.to_string(), OWNER.to_string());
+        let (acl, metadata) = (AskedAcl::Nothing, Metadata::default());
+        let request = PutObject { bucket, key, writer, acl, metadata, body, conditions };
         Ok(put_object(&self.engine, request).await?.version)
     }
 
@@ -207,6 +210,7 @@ impl Fixture {
             owner: OWNER.to_string(),
             delete_marker: false,
             sequence: 0,
+            acl: None,
         }
     }
 

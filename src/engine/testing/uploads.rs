@@ -1,6 +1,7 @@
 //! Uploads and bodies for the engine's unit tests, and what must be true of the store after each.
 
 use crate::blob::{BlobId, Store as _};
+use crate::engine::access::acl::AskedAcl;
 use crate::engine::body::{Body, Claims, Source};
 use crate::engine::conditions::WriteConditions;
 use crate::engine::ops::complete_multipart_upload::{
@@ -81,7 +82,8 @@ impl Fixture {
         let request = PutObject {
             bucket: BUCKET.to_string(),
             key: key.to_string(),
-            owner: OWNER.to_string(),
+            writer: OWNER.to_string(),
+            acl: AskedAcl::Nothing,
             metadata: Metadata::default(),
             body,
             conditions,
@@ -102,7 +104,8 @@ impl Fixture {
         let request = CreateMultipartUpload {
             bucket: BUCKET.to_string(),
             key: key.to_string(),
-            owner: OWNER.to_string(),
+            initiator: OWNER.to_string(),
+            acl: AskedAcl::Nothing,
             metadata,
             checksum,
         };

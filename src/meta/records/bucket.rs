@@ -1,5 +1,6 @@
 //! A bucket.
 
+use super::BucketLists;
 use crate::meta::keys::BucketId;
 use minicbor::{Decode, Encode};
 
@@ -16,6 +17,8 @@ pub struct BucketRecord {
     pub created_ms: i64,
     #[n(3)]
     pub versioning: Versioning,
+    #[cbor(n(5), default)]
+    pub lists: BucketLists,
 }
 
 /// Whether a bucket keeps old versions. Once enabled it can only be suspended.

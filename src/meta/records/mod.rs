@@ -3,12 +3,14 @@
 //! Fields are numbered. A new field is an `Option` or has a default, and takes the next number; a number is never
 //! used again. So an older record is still read, and nothing has to be rewritten when the program is upgraded.
 
+mod acl;
 mod bucket;
 mod bucket_document;
 mod content;
 mod upload;
 mod version;
 
+pub use acl::{Acl, BucketLists, Grant, Grantee, Group, ObjectOwnership, Permission};
 pub use bucket::{BucketRecord, Versioning};
 pub use bucket_document::{BucketDocument, CorsRecord, CorsRule, DocumentKind, TagsRecord};
 pub use content::{

@@ -1,6 +1,6 @@
 //! Multipart uploads, open and completed.
 
-use super::{Checksum, ChecksumKind, ETag, Metadata};
+use super::{Acl, Checksum, ChecksumKind, ETag, Metadata};
 use crate::meta::keys::BucketId;
 use minicbor::{Decode, Encode};
 
@@ -15,6 +15,12 @@ pub struct UploadRecord {
     /// The algorithm the client asked for (its S3 name) and the kind, or `None`: CRC64NVME, not shown.
     #[n(2)]
     pub checksum: Option<(String, ChecksumKind)>,
+    /// Of the object that the upload will become.
+    #[cbor(n(5), default)]
+    pub acl: Option<Acl>,
+    /// Canonical id of who will own the object, when that is not the initiator.
+    #[cbor(n(6), default)]
+    pub owner: Option<String>,
 }
 
 /// How far an upload is. Kept apart from [`UploadRecord`] because every part rewrites it.

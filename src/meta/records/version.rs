@@ -1,5 +1,6 @@
 //! Versions of objects.
 
+use super::Acl;
 use crate::meta::keys::ContentId;
 use minicbor::{Decode, Encode};
 use std::fmt;
@@ -23,7 +24,7 @@ pub struct VersionRecord {
     pub body: Body,
     #[n(6)]
     pub metadata: Metadata,
-    /// Canonical id of the owner.
+    /// Canonical id of the owner, unless the bucket says that its own owner owns every object.
     #[n(7)]
     pub owner: String,
     #[n(8)]
@@ -32,6 +33,9 @@ pub struct VersionRecord {
     /// 0 for what was written before the bucket had versions.
     #[cbor(n(9), default)]
     pub sequence: u64,
+    /// Who else may read it. `None`: nobody but the owner.
+    #[cbor(n(12), default)]
+    pub acl: Option<Acl>,
 }
 
 /// Where a version's bytes are.

@@ -5,6 +5,7 @@ use crate::engine::conditions::ReadConditions;
 use crate::engine::copy_source::Source;
 use crate::engine::ops::copy_object::{self as engine_copy, CopyMetadata};
 use crate::s3::S3;
+use crate::s3::acl::{self, Of};
 use crate::s3::checksums;
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
@@ -23,7 +24,7 @@ pub const COPY_SOURCE_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-co
 pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let headers = request.headers();
     metadata::refuse_unsupported(headers)?;
-    metadata::refuse_acl(headers)?;
+    let acl = acl::from_headers(headers, Of::Object, s3)?;
     let copied_metadata =
         match directive(&request, "x-amz-metadata-directive", "Unknown metadata directive.")? {
             Directive::Copy => CopyMetadata::Keep,
@@ -45,7 +46,8 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         source: source(s3, &request).await?,
         bucket: request.bucket(),
         key: request.key(),
-        owner: request.user.id.clone(),
+        writer: request.user.id.clone(),
+        acl,
         metadata: copied_metadata,
         storage_class,
         tags,

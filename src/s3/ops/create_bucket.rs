@@ -1,11 +1,14 @@
 //! CreateBucket: takes a name for whoever asks.
 
 use super::list_buckets::{arn, wrong_region};
+use super::put_bucket_ownership_controls::ownership as ownership_of_name;
 use crate::engine;
+use crate::engine::access::acl::AskedAcl;
+use crate::meta::records::ObjectOwnership;
 use crate::s3::S3;
+use crate::s3::acl::{self, Of};
 use crate::s3::document;
 use crate::s3::error::S3Error;
-use crate::s3::metadata;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
 use crate::s3::tags::{self, Tags};
@@ -14,10 +17,13 @@ use crate::wire::xml::{Document, Malformed};
 use http::StatusCode;
 use http::header::{HeaderName, LOCATION};
 
+const OWNERSHIP: &str = "x-amz-object-ownership";
 pub const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
 
 pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     check_headers(&request)?;
+    let ownership = ownership(s3, &request)?;
+    let acl = list(s3, &request, ownership)?;
     let mut tags = Tags::new();
     let bytes = document::read(&mut request, document::LEN_MAX).await?;
     if !bytes.is_empty() {
@@ -35,12 +41,13 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
 
     let name = request.bucket();
     let owner = request.user.id.clone();
-    let asked = engine::ops::create_bucket::CreateBucket { name: name.clone(), owner, tags };
+    let asked = engine::ops::create_bucket::CreateBucket { name: name.clone(), owner, ownership, acl, tags };
     match engine::ops::create_bucket::create_bucket(s3.engine(), asked).await {
         Ok(()) => {}
         Err(engine::Error::BucketAlreadyExists { owner }) if owner == request.user.id => {
             return Err(ErrorCode::BucketAlreadyOwnedByYou.into());
         }
+        Err(engine::Error::AclsDisabled) => return Err(acls_disabled(&request)),
         Err(err) => return Err(err.into()),
     }
     let location = if request.target.in_host { request.url() } else { format!("/{name}") };
@@ -51,21 +58,6 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
 }
 
 fn check_headers(request: &Request) -> Result<(), S3Error> {
-    match request.header("x-amz-object-ownership").as_deref() {
-        None => metadata::refuse_acl(request.headers())?,
-        Some("BucketOwnerEnforced") => metadata::refuse_acl(request.headers())
-            .map_err(|_| S3Error::from(ErrorCode::InvalidBucketAclWithObjectOwnership))?,
-        Some("BucketOwnerPreferred" | "ObjectWriter") => {
-            return Err(S3Error::not_implemented("x-amz-object-ownership"));
-        }
-        Some(other) => {
-            return Err(S3Error::argument(
-                "x-amz-object-ownership",
-                other,
-                "Invalid x-amz-object-ownership header",
-            ));
-        }
-    }
     if request
         .header("x-amz-bucket-object-lock-enabled")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"))
@@ -76,6 +68,30 @@ fn check_headers(request: &Request) -> Result<(), S3Error> {
         return Err(S3Error::not_implemented("x-amz-bucket-namespace"));
     }
     Ok(())
+}
+
+fn ownership(s3: &S3, request: &Request) -> Result<ObjectOwnership, S3Error> {
+    match request.header(OWNERSHIP) {
+        None => Ok(s3.default_object_ownership()),
+        Some(name) => ownership_of_name(&name)
+            .ok_or_else(|| S3Error::argument(OWNERSHIP, &name, "Invalid x-amz-object-ownership header")),
+    }
+}
+
+/// The list that the bucket is to have. Where there are no lists, nobody has to be known who is named in one.
+fn list(s3: &S3, request: &Request, ownership: ObjectOwnership) -> Result<AskedAcl, S3Error> {
+    if ownership == ObjectOwnership::BucketOwnerEnforced && acl::has_grants(request.headers()) {
+        return Err(acls_disabled(request));
+    }
+    acl::from_headers(request.headers(), Of::Bucket, s3)
+}
+
+/// Who names the ownership too says two things that exclude each other.
+fn acls_disabled(request: &Request) -> S3Error {
+    match request.headers().contains_key(OWNERSHIP) {
+        true => ErrorCode::InvalidBucketAclWithObjectOwnership.into(),
+        false => ErrorCode::AccessControlListNotSupported.into(),
+    }
 }
 
 #[derive(Default)]

@@ -2,6 +2,7 @@
 
 use crate::engine;
 use crate::s3::S3;
+use crate::s3::acl::{self, Of};
 use crate::s3::checksums;
 use crate::s3::error::S3Error;
 use crate::s3::metadata;
@@ -14,13 +15,14 @@ const CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("x-amz-checksum-a
 pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let headers = request.headers();
     metadata::refuse_unsupported(headers)?;
-    metadata::refuse_acl(headers)?;
+    let acl = acl::from_headers(headers, Of::Object, s3)?;
     let metadata = metadata::from_headers(headers)?;
     let checksum = checksums::of_upload(headers)?;
     let asked = engine::ops::create_multipart_upload::CreateMultipartUpload {
         bucket: request.bucket(),
         key: request.key(),
-        owner: request.user.id.clone(),
+        initiator: request.user.id.clone(),
+        acl,
         metadata,
         checksum,
     };

@@ -65,7 +65,8 @@ fn write_entries(document: &mut Writer, s3: &S3, page: &UploadPage, encoding: En
         let UploadEntry::Upload { key, id, record } = entry else { continue };
         document.open("Upload").text("Key", &encoding.text(key)).text("UploadId", &id.to_string());
         response::write_owner(document, "Initiator", &record.initiator, s3.display_name(&record.initiator));
-        response::write_owner(document, "Owner", &record.initiator, s3.display_name(&record.initiator));
+        let owner = record.owner.as_ref().unwrap_or(&record.initiator);
+        response::write_owner(document, "Owner", owner, s3.display_name(owner));
         document
             .text("StorageClass", response::storage_class(record.metadata.storage_class.as_deref()))
             .time("Initiated", id.time_ms().div_euclid(1000));

@@ -29,7 +29,8 @@ pub async fn list_parts(s3: &S3, request: Request) -> Result<Response, S3Error> 
         .text("UploadId", query.get("uploadId").unwrap_or(""));
     let initiator = &page.upload.initiator;
     response::write_owner(&mut document, "Initiator", initiator, s3.display_name(initiator));
-    response::write_owner(&mut document, "Owner", initiator, s3.display_name(initiator));
+    let owner = page.upload.owner.as_ref().unwrap_or(initiator);
+    response::write_owner(&mut document, "Owner", owner, s3.display_name(owner));
     document
         .text("StorageClass", response::storage_class(page.upload.metadata.storage_class.as_deref()))
         .number("PartNumberMarker", after.into())

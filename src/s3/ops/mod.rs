@@ -8,15 +8,19 @@ pub mod create_bucket;
 pub mod create_multipart_upload;
 pub mod delete_bucket;
 pub mod delete_bucket_cors;
+pub mod delete_bucket_ownership_controls;
 pub mod delete_bucket_tagging;
 pub mod delete_object;
 pub mod delete_object_tagging;
 pub mod delete_objects;
+pub mod get_bucket_acl;
 pub mod get_bucket_cors;
 pub mod get_bucket_location;
+pub mod get_bucket_ownership_controls;
 pub mod get_bucket_tagging;
 pub mod get_bucket_versioning;
 pub mod get_object;
+pub mod get_object_acl;
 pub mod get_object_attributes;
 pub mod get_object_tagging;
 pub mod head_bucket;
@@ -27,10 +31,13 @@ pub mod list_object_versions;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+pub mod put_bucket_acl;
 pub mod put_bucket_cors;
+pub mod put_bucket_ownership_controls;
 pub mod put_bucket_tagging;
 pub mod put_bucket_versioning;
 pub mod put_object;
+pub mod put_object_acl;
 pub mod put_object_tagging;
 pub mod unset;
 pub mod upload_part;
@@ -59,15 +66,23 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         }
         O::DeleteBucket => Box::pin(delete_bucket::delete_bucket(s3, request)).await,
         O::DeleteBucketCors => Box::pin(delete_bucket_cors::delete_bucket_cors(s3, request)).await,
+        O::DeleteBucketOwnershipControls => {
+            Box::pin(delete_bucket_ownership_controls::delete_bucket_ownership_controls(s3, request)).await
+        }
         O::DeleteBucketTagging => Box::pin(delete_bucket_tagging::delete_bucket_tagging(s3, request)).await,
         O::DeleteObject => Box::pin(delete_object::delete_object(s3, request)).await,
         O::DeleteObjectTagging => Box::pin(delete_object_tagging::delete_object_tagging(s3, request)).await,
         O::DeleteObjects => Box::pin(delete_objects::delete_objects(s3, request)).await,
+        O::GetBucketAcl => Box::pin(get_bucket_acl::get_bucket_acl(s3, request)).await,
         O::GetBucketCors => Box::pin(get_bucket_cors::get_bucket_cors(s3, request)).await,
         O::GetBucketLocation => get_bucket_location::get_bucket_location(s3),
+        O::GetBucketOwnershipControls => {
+            Box::pin(get_bucket_ownership_controls::get_bucket_ownership_controls(s3, request)).await
+        }
         O::GetBucketTagging => Box::pin(get_bucket_tagging::get_bucket_tagging(s3, request)).await,
         O::GetBucketVersioning => Box::pin(get_bucket_versioning::get_bucket_versioning(s3, request)).await,
         O::GetObject => Box::pin(get_object::get_object(s3, request)).await,
+        O::GetObjectAcl => Box::pin(get_object_acl::get_object_acl(s3, request)).await,
         O::GetObjectAttributes => Box::pin(get_object_attributes::get_object_attributes(s3, request)).await,
         O::GetObjectTagging => Box::pin(get_object_tagging::get_object_tagging(s3, request)).await,
         O::HeadBucket => head_bucket::head_bucket(s3, &request),
@@ -80,14 +95,19 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::ListObjects => Box::pin(list_objects::list_objects(s3, request)).await,
         O::ListObjectsV2 => Box::pin(list_objects_v2::list_objects_v2(s3, request)).await,
         O::ListParts => Box::pin(list_parts::list_parts(s3, request)).await,
+        O::PutBucketAcl => Box::pin(put_bucket_acl::put_bucket_acl(s3, request)).await,
         O::PutBucketCors => Box::pin(put_bucket_cors::put_bucket_cors(s3, request)).await,
+        O::PutBucketOwnershipControls => {
+            Box::pin(put_bucket_ownership_controls::put_bucket_ownership_controls(s3, request)).await
+        }
         O::PutBucketTagging => Box::pin(put_bucket_tagging::put_bucket_tagging(s3, request)).await,
         O::PutBucketVersioning => Box::pin(put_bucket_versioning::put_bucket_versioning(s3, request)).await,
         O::PutObject => Box::pin(put_object::put_object(s3, request)).await,
+        O::PutObjectAcl => Box::pin(put_object_acl::put_object_acl(s3, request)).await,
         O::PutObjectTagging => Box::pin(put_object_tagging::put_object_tagging(s3, request)).await,
         O::UploadPart => Box::pin(upload_part::upload_part(s3, request)).await,
         O::UploadPartCopy => Box::pin(upload_part_copy::upload_part_copy(s3, request)).await,
-        other => match unset::answer(s3, &request).await {
+        other => match unset::answer(&request) {
             Some(answer) => answer,
             None => Err(not_implemented(other)),
         },

@@ -3,6 +3,7 @@
 
 use crate::engine;
 use crate::s3::S3;
+use crate::s3::acl::{self, Of};
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
 use crate::s3::metadata;
@@ -12,7 +13,7 @@ use http::StatusCode;
 
 pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     metadata::refuse_unsupported(request.headers())?;
-    metadata::refuse_acl(request.headers())?;
+    let acl = acl::from_headers(request.headers(), Of::Object, s3)?;
     let metadata = metadata::from_headers(request.headers())?;
     let conditions = conditions::write(request.headers())?;
     let body = request.take_body().into_object(&request.parts)?;
@@ -20,7 +21,8 @@ pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Err
     let asked = engine::ops::put_object::PutObject {
         bucket: request.bucket(),
         key: request.key(),
-        owner: request.user.id.clone(),
+        writer: request.user.id.clone(),
+        acl,
         metadata,
         body,
         conditions,

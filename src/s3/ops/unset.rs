@@ -1,9 +1,6 @@
 //! Reads of configuration that Dovetail does not have: what S3 answers while such a feature is off. Clients and
 //! Terraform read all of them when they start or refresh. Setting one is refused with NotImplemented.
 
-use crate::engine;
-use crate::engine::ops::get_object::GetObject;
-use crate::s3::S3;
 use crate::s3::error::S3Error;
 use crate::s3::operation::Operation as O;
 use crate::s3::request::Request;
@@ -12,14 +9,10 @@ use crate::wire::error_code::ErrorCode as E;
 use crate::wire::xml::Writer;
 
 /// The answer, if the request is such a read.
-pub async fn answer(s3: &S3, request: &Request) -> Option<Result<Response, S3Error>> {
-    Some(match request.operation {
-        O::GetObjectAcl => object_acl(s3, request).await,
-        O::GetBucketAcl => Ok(acl(request)),
-        operation => match document(operation)? {
-            Unset::Document(document) => Ok(response::xml(document)),
-            Unset::Missing(code) => Err(code.into()),
-        },
+pub fn answer(request: &Request) -> Option<Result<Response, S3Error>> {
+    Some(match document(request.operation)? {
+        Unset::Document(document) => Ok(response::xml(document)),
+        Unset::Missing(code) => Err(code.into()),
     })
 }
 
@@ -45,9 +38,6 @@ fn document(operation: O) -> Option<Unset> {
             {
                 document.flag(name, true);
             }
-        }),
-        O::GetBucketOwnershipControls => with("OwnershipControls", |document| {
-            document.open("Rule").text("ObjectOwnership", "BucketOwnerEnforced").close();
         }),
         O::ListBucketAnalyticsConfigurations => empty_list("ListBucketAnalyticsConfigurationResult"),
         O::ListBucketInventoryConfigurations => empty_list("ListInventoryConfigurationsResult"),
@@ -81,28 +71,4 @@ fn empty_list(root: &'static str) -> Unset {
     with(root, |document| {
         document.flag("IsTruncated", false);
     })
-}
-
-async fn object_acl(s3: &S3, request: &Request) -> Result<Response, S3Error> {
-    let asked = GetObject {
-        bucket: request.bucket(),
-        key: request.key(),
-        version_id: request.version_id()?,
-        ..GetObject::default()
-    };
-    engine::ops::head_object::head_object(s3.engine(), asked).await?;
-    Ok(acl(request))
-}
-
-/// The owner may do everything and nobody else anything. Whoever reads this is the owner.
-fn acl(request: &Request) -> Response {
-    let (id, name) = (&request.user.id, Some(request.user.display_name.as_str()));
-    let mut document = response::document("AccessControlPolicy");
-    response::write_owner(&mut document, "Owner", id, name);
-    document.open("AccessControlList").open("Grant");
-    let attributes =
-        [("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"), ("xsi:type", "CanonicalUser")];
-    document.open_with("Grantee", &attributes).text("ID", id).text_optional("DisplayName", name).close();
-    document.text("Permission", "FULL_CONTROL").close().close();
-    response::xml(document)
 }

@@ -77,7 +77,6 @@ async fn refuses_bad_names_and_configurations() {
         ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),
         ("x-amz-grant-read", "id=\"1\"", 400, "AccessControlListNotSupported"),
         ("x-amz-object-ownership", "Everybody", 400, "InvalidArgument"),
-        ("x-amz-object-ownership", "ObjectWriter", 501, "NotImplemented"),
         ("x-amz-bucket-object-lock-enabled", "true", 501, "NotImplemented"),
         ("x-amz-bucket-namespace", "account-regional", 501, "NotImplemented"),
         ("x-amz-expected-bucket-owner", "123", 200, ""),
@@ -177,9 +176,7 @@ async fn what_is_not_implemented_is_never_taken_for_something_else() {
     for (method, target) in [
         ("PUT", "/bucket?website"),
         ("PUT", "/bucket?policy"),
-        ("PUT", "/bucket?acl"),
         ("DELETE", "/bucket?lifecycle"),
-        ("PUT", "/bucket/key?acl"),
         ("PUT", "/bucket/key?retention"),
         ("GET", "/bucket/key?torrent"),
         ("POST", "/bucket/key?restore"),

@@ -1,5 +1,6 @@
 //! The front end over stores in memory: what a client sees, without a connection.
 
+mod acls;
 mod bodies;
 mod buckets;
 mod cors;
@@ -40,6 +41,7 @@ fn user(name: &str) -> User {
         name: name.to_owned(),
         id: format!("{name}-canonical-id"),
         display_name: name.to_uppercase(),
+        email: Some(format!("{name}@example.test")),
         access_key_id: format!("KEY{name}"),
         secret_access_key: Secret::new(format!("secret of {name}")),
     }
@@ -64,6 +66,7 @@ impl Client {
             any_region: false,
             domains: vec![HOST.to_owned()],
             users: vec![user("alice"), user("bob")],
+            default_object_ownership: ObjectOwnership::default(),
         };
         Client { s3: S3::new(engine, settings), clock, signer: signer("alice") }
     }

@@ -15,6 +15,7 @@ mod assembly;
 mod tests;
 
 use crate::base::fail_point;
+use crate::engine::access::acl;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, objects, references};
@@ -140,6 +141,8 @@ fn seal(
     let progress = uploads::progress(tx, request.upload_id)?;
     check_conditions(tx, request, assembly, &progress)?;
     let id = request.upload_id;
+    // The bucket's versioning and ownership are what they are now, not what they were when the upload was created.
+    let bucket = objects::bucket(tx, &request.bucket)?;
     let version = VersionRecord {
         version_id: None,
         modified_ms: now_ms,
@@ -148,12 +151,11 @@ fn seal(
         checksum: Some(assembly.checksum.clone()),
         body: Body::Multipart(id),
         metadata: assembly.upload.metadata.clone(),
-        owner: assembly.upload.initiator.clone(),
+        owner: acl::owner_of_upload(&bucket, &assembly.upload).to_string(),
         delete_marker: false,
         sequence: 0,
+        acl: assembly.upload.acl.clone(),
     };
-    // The bucket's versioning is what it is now, not what it was when the upload was created.
-    let bucket = objects::bucket(tx, &request.bucket)?;
     let version = objects::put_current(tx, &bucket, &request.key, &version, &request.conditions)?.version;
     tx.put(Table::Parts, &keys::part(id, 0), assembly.index.encode());
     drop_unlisted(tx, id, &assembly.unlisted, now_ms)?;

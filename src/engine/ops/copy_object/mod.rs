@@ -7,6 +7,7 @@
 use super::get_object::{GetObject, get_object};
 use crate::base::fail_point;
 use crate::base::limits::PART_LEN_MAX;
+use crate::engine::access::acl::{self, AskedAcl, Owned};
 use crate::engine::conditions::WriteConditions;
 use crate::engine::copy_source::Source;
 use crate::engine::objects::Found;
@@ -24,8 +25,10 @@ pub struct CopyObject {
     pub source: Source,
     pub bucket: String,
     pub key: String,
-    /// Canonical id of who asks and will own the copy.
-    pub owner: String,
+    /// Canonical id of who asks, and will own the copy unless the bucket's ownership says otherwise.
+    pub writer: String,
+    /// Of the copy; the source's is never copied.
+    pub acl: AskedAcl,
     pub metadata: CopyMetadata,
     /// Never taken from the source; `None` is STANDARD.
     pub storage_class: Option<String>,
@@ -106,6 +109,7 @@ fn copy(
     now_ms: i64,
 ) -> Result<Outcome, Error> {
     let bucket = objects::bucket(tx, &request.bucket)?;
+    let Owned { owner, acl } = acl::of_new_object(&bucket, &request.writer, &request.acl)?;
     let Found { version: source, shown_id: source_id } = request.source.find(tx, now_ms)?;
     if source.len > PART_LEN_MAX {
         return Err(Error::CopySourceTooLarge { len: source.len });
@@ -130,9 +134,10 @@ fn copy(
         checksum,
         body: source.body,
         metadata: metadata(request, source.metadata),
-        owner: request.owner.clone(),
+        owner,
         delete_marker: false,
         sequence: 0,
+        acl,
     };
     // Shared before the destination gives up what it had, which may be the very same content.
     references::share_body(tx, &version.body)?;

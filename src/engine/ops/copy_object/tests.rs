@@ -2,7 +2,7 @@ use super::*;
 use crate::blob::faulty::Call;
 use crate::engine::conditions::{ReadConditions, Tags};
 use crate::engine::jobs::collector;
-use crate::engine::testing::{BUCKET, Fixture, pattern};
+use crate::engine::testing::{BUCKET, Fixture, OWNER, pattern};
 use crate::meta::Table;
 
 fn copy(from: &str, to: &str) -> CopyObject {
@@ -10,7 +10,8 @@ fn copy(from: &str, to: &str) -> CopyObject {
         source: Source { bucket: BUCKET.into(), key: from.into(), ..Source::default() },
         bucket: BUCKET.into(),
         key: to.into(),
-        owner: "copier".into(),
+        writer: "copier".into(),
+        acl: AskedAcl::Nothing,
         metadata: CopyMetadata::Keep,
         storage_class: None,
         tags: None,
@@ -61,7 +62,7 @@ async fn keeps_what_is_the_sources_and_takes_what_is_the_requests() {
     let copied = copy_object(&fixture.engine, request).await.unwrap().version;
     assert_eq!((copied.etag, copied.checksum, copied.len), (source.etag, source.checksum, source.len));
     assert_eq!(copied.modified_ms, source.modified_ms + 5_000);
-    assert_eq!(copied.owner, "copier");
+    assert_eq!(copied.owner, OWNER, "the bucket owns what is in it");
     assert_eq!(copied.metadata.storage_class.as_deref(), Some("STANDARD_IA"));
     let mut again = copy("to", "third");
     again.metadata = CopyMetadata::Keep;

@@ -8,10 +8,11 @@
 #[cfg(test)]
 mod tests;
 
+use crate::engine::access::acl;
 use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId, UploadId};
-use crate::meta::records::{Record, UploadRecord};
+use crate::meta::records::{BucketRecord, Record, UploadRecord};
 use crate::meta::{ErrorKind, Read, Step, Table};
 
 /// Which uploads to list.
@@ -45,7 +46,7 @@ pub enum UploadEntry {
     Upload {
         key: String,
         id: UploadId,
-        /// Of its metadata there is only the storage class.
+        /// Of its metadata there is only the storage class. It names its owner.
         record: UploadRecord,
     },
     /// With its delimiter.
@@ -59,13 +60,14 @@ pub async fn list_multipart_uploads(
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?.id;
-            page(read, bucket, &request)
+            let bucket = objects::bucket(read, &request.bucket)?;
+            page(read, &bucket, &request)
         })
         .await
 }
 
-fn page(read: &dyn Read, bucket: BucketId, request: &ListMultipartUploads) -> Result<UploadPage, Error> {
+fn page(read: &dyn Read, record: &BucketRecord, request: &ListMultipartUploads) -> Result<UploadPage, Error> {
+    let bucket = record.id;
     let mut page = UploadPage::default();
     let Some(start) = start(bucket, request).filter(|_| request.max > 0) else { return Ok(page) };
     let mut failure = None;
@@ -79,7 +81,7 @@ fn page(read: &dyn Read, bucket: BucketId, request: &ListMultipartUploads) -> Re
             page.is_truncated = true;
             return Step::Stop;
         }
-        match entry(request, key, id, value) {
+        match entry(record, request, key, id, value) {
             Ok(entry) => {
                 let step = match &entry {
                     UploadEntry::Upload { .. } => Step::Next,
@@ -123,6 +125,7 @@ fn start(bucket: BucketId, request: &ListMultipartUploads) -> Option<Vec<u8>> {
 }
 
 fn entry(
+    bucket: &BucketRecord,
     request: &ListMultipartUploads,
     key: &[u8],
     id: UploadId,
@@ -135,6 +138,7 @@ fn entry(
         return Ok(UploadEntry::CommonPrefix(prefix.to_string()));
     }
     let record = UploadRecord::decode(value)?;
-    let record = UploadRecord { metadata: record.metadata.listed(), ..record };
+    let owner = Some(acl::owner_of_upload(bucket, &record).to_string());
+    let record = UploadRecord { metadata: record.metadata.listed(), owner, acl: None, ..record };
     Ok(UploadEntry::Upload { key: key.to_string(), id, record })
 }

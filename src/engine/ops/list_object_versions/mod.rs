@@ -9,10 +9,11 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use crate::engine::access::acl;
 use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId};
-use crate::meta::records::{Record, VersionRecord};
+use crate::meta::records::{BucketRecord, Record, VersionRecord};
 use crate::meta::{ErrorKind, Read, Table};
 use rows::Rows;
 
@@ -64,13 +65,14 @@ pub async fn list_object_versions(
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?.id;
-            page(read, bucket, &request)
+            let bucket = objects::bucket(read, &request.bucket)?;
+            page(read, &bucket, &request)
         })
         .await
 }
 
-fn page(read: &dyn Read, bucket: BucketId, request: &ListObjectVersions) -> Result<VersionPage, Error> {
+fn page(read: &dyn Read, record: &BucketRecord, request: &ListObjectVersions) -> Result<VersionPage, Error> {
+    let bucket = record.id;
     let mut page = VersionPage::default();
     let Some(start) = start(read, bucket, request)?.filter(|_| request.max > 0) else { return Ok(page) };
     let prefix = request.prefix.as_bytes();
@@ -102,7 +104,8 @@ fn page(read: &dyn Read, bucket: BucketId, request: &ListObjectVersions) -> Resu
             continue;
         }
         let version = VersionRecord::decode(&row.value)?;
-        let version = VersionRecord { metadata: version.metadata.listed(), ..version };
+        let mut version = VersionRecord { metadata: version.metadata.listed(), ..version };
+        acl::show_owner(record, &mut version);
         let is_latest = begun.as_ref() != Some(&key);
         begun = Some(key.clone());
         page.entries.push(VersionEntry::Version { key, version, is_latest });

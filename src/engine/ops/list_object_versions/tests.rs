@@ -196,9 +196,9 @@ async fn a_page_costs_its_entries_and_not_what_it_skips() {
     {
         let request = request(prefix, delimiter, max);
         let counted = fixture.engine.meta.read(move |read| {
-            let bucket = objects::bucket(read, BUCKET)?.id;
+            let bucket = objects::bucket(read, BUCKET)?;
             let counting = Counting { inner: read, visited: 0.into() };
-            let page = page(&counting, bucket, &request)?;
+            let page = page(&counting, &bucket, &request)?;
             Ok::<_, Error>((page.entries.len(), counting.visited.get()))
         });
         let (found, visited) = counted.await.unwrap();

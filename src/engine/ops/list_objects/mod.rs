@@ -4,10 +4,11 @@
 //! and never reads through what it does not show.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
+use crate::engine::access::acl;
 use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId};
-use crate::meta::records::{Record, VersionRecord};
+use crate::meta::records::{BucketRecord, Record, VersionRecord};
 use crate::meta::{ErrorKind, Read, Step, Table};
 
 /// Which objects to list.
@@ -59,13 +60,14 @@ pub async fn list_objects(engine: &Engine, request: ListObjects) -> Result<Objec
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?.id;
-            page(read, bucket, &request)
+            let bucket = objects::bucket(read, &request.bucket)?;
+            page(read, &bucket, &request)
         })
         .await
 }
 
-fn page(read: &dyn Read, bucket: BucketId, request: &ListObjects) -> Result<ObjectPage, Error> {
+fn page(read: &dyn Read, record: &BucketRecord, request: &ListObjects) -> Result<ObjectPage, Error> {
+    let bucket = record.id;
     let mut page = ObjectPage::default();
     let Some(start) = start(bucket, request) else { return Ok(page) };
     if request.max == 0 {
@@ -82,7 +84,7 @@ fn page(read: &dyn Read, bucket: BucketId, request: &ListObjects) -> Result<Obje
             page.is_truncated = true;
             return Step::Stop;
         }
-        match entry(request, key, value) {
+        match entry(record, request, key, value) {
             Ok(entry) => {
                 let step = match &entry {
                     ListEntry::Object { .. } => Step::Next,
@@ -127,7 +129,7 @@ fn start(bucket: BucketId, request: &ListObjects) -> Option<Vec<u8>> {
     Some(after.max(first))
 }
 
-fn entry(request: &ListObjects, key: &[u8], value: &[u8]) -> Result<ListEntry, Error> {
+fn entry(bucket: &BucketRecord, request: &ListObjects, key: &[u8], value: &[u8]) -> Result<ListEntry, Error> {
     let key = std::str::from_utf8(key).map_err(|err| {
         crate::meta::Error::with_source(ErrorKind::Corrupt, "cannot read an object's key", err)
     })?;
@@ -135,7 +137,8 @@ fn entry(request: &ListObjects, key: &[u8], value: &[u8]) -> Result<ListEntry, E
         return Ok(ListEntry::CommonPrefix(prefix.to_string()));
     }
     let version = VersionRecord::decode(value)?;
-    let version = VersionRecord { metadata: version.metadata.listed(), ..version };
+    let mut version = VersionRecord { metadata: version.metadata.listed(), ..version };
+    acl::show_owner(bucket, &mut version);
     Ok(ListEntry::Object { key: key.to_string(), version })
 }
 

@@ -177,7 +177,7 @@ async fn shows_one_bucket_only() {
     let bucket = crate::engine::ops::create_bucket::CreateBucket {
         name: "other".into(),
         owner: "x".into(),
-        tags: Vec::new(),
+        ..Default::default()
     };
     crate::engine::ops::create_bucket::create_bucket(&fixture.engine, bucket).await.unwrap();
     assert_eq!(list_objects(&fixture.engine, other).await.unwrap(), ObjectPage::default());
@@ -224,6 +224,7 @@ async fn a_page_costs_its_entries_and_not_what_it_skips() {
                 owner: String::new(),
                 delete_marker: false,
                 sequence: 0,
+                acl: None,
             };
             for folder in 0..20 {
                 for file in 0..500 {
@@ -239,9 +240,9 @@ async fn a_page_costs_its_entries_and_not_what_it_skips() {
         .await;
     let visited = |request: ListObjects| {
         fixture.engine.meta.read(move |read| {
-            let bucket = objects::bucket(read, BUCKET)?.id;
+            let bucket = objects::bucket(read, BUCKET)?;
             let counting = Counting { inner: read, visited: 0.into() };
-            let page = page(&counting, bucket, &request)?;
+            let page = page(&counting, &bucket, &request)?;
             Ok::<_, Error>((page.entries.len(), counting.visited.get()))
         })
     };

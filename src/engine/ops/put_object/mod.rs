@@ -9,6 +9,7 @@ mod tests;
 
 use crate::base::fail_point;
 use crate::base::limits::PART_LEN_MAX;
+use crate::engine::access::acl::{self, AskedAcl, Owned};
 use crate::engine::body::Body;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::ingest::{self, Place, Plan};
@@ -21,8 +22,9 @@ use crate::meta::{Table, Write};
 pub struct PutObject {
     pub bucket: String,
     pub key: String,
-    /// Canonical id of the requester, who will own the object.
-    pub owner: String,
+    /// Canonical id of the requester, who will own the object unless the bucket's ownership says otherwise.
+    pub writer: String,
+    pub acl: AskedAcl,
     pub metadata: Metadata,
     pub body: Body,
     pub conditions: WriteConditions,
@@ -38,9 +40,9 @@ pub struct Put {
 /// the object that was there before is untouched (invariant 8), unless the body had arrived whole: then a dropped
 /// request may still be carried out.
 pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Error> {
-    let PutObject { bucket, key, owner, metadata, body, conditions } = request;
-    if !conditions.is_empty() {
-        refuse_early(engine, &bucket, &key, &conditions).await?;
+    let PutObject { bucket, key, writer, acl, metadata, body, conditions } = request;
+    if !conditions.is_empty() || acl != AskedAcl::Nothing {
+        refuse_early(engine, &bucket, &key, &writer, &acl, &conditions).await?;
     }
     let algorithm = ingest::announced_or_default(&body);
     let plan = Plan { len_max: PART_LEN_MAX, inline: true, keep: algorithm };
@@ -61,11 +63,12 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
                 checksum: Some(checksums::record(algorithm, ChecksumKind::FullObject, &checksum)),
                 body: body_of(&place, content),
                 metadata,
-                owner,
+                owner: writer,
                 delete_marker: false,
                 sequence: 0,
+                acl: None,
             };
-            commit(&engine, Object { bucket, key, conditions, version, place }).await
+            commit(&engine, Object { bucket, key, acl, conditions, version, place }).await
         }
     };
     // A transaction that is dropped while it waits happens as a whole or not at all: only a blob needs a task that sees
@@ -73,19 +76,24 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
     if is_inline { tail.await } else { writing::to_the_end(engine, tail).await }
 }
 
-/// A condition that fails already is told before the body is sent; the transaction judges again.
+/// A list that cannot be had and a condition that fails already are told before the body is sent; the transaction
+/// judges again.
 async fn refuse_early(
     engine: &Engine,
     bucket: &str,
     key: &str,
+    writer: &str,
+    acl: &AskedAcl,
     conditions: &WriteConditions,
 ) -> Result<(), Error> {
     let (bucket, key, conditions) = (bucket.to_string(), key.to_string(), conditions.clone());
+    let (writer, acl) = (writer.to_string(), acl.clone());
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &bucket)?.id;
-            conditions.check(objects::current(read, bucket, &key)?.as_ref())
+            let bucket = objects::bucket(read, &bucket)?;
+            acl::of_new_object(&bucket, &writer, &acl)?;
+            conditions.check(objects::current(read, bucket.id, &key)?.as_ref())
         })
         .await
 }
@@ -94,7 +102,9 @@ async fn refuse_early(
 struct Object {
     bucket: String,
     key: String,
+    acl: AskedAcl,
     conditions: WriteConditions,
+    /// Its owner is the writer, and there is no list yet.
     version: VersionRecord,
     place: Place,
 }
@@ -104,8 +114,10 @@ async fn commit(engine: &Engine, object: Object) -> Result<Put, Error> {
     let blob = object.place.blob();
     let stored = writing::commit(engine, blob, move |tx| {
         let bucket = objects::bucket(tx, &object.bucket)?;
-        put_content(tx, &object.version, &object.place);
-        objects::put_current(tx, &bucket, &object.key, &object.version, &object.conditions)
+        let Owned { owner, acl } = acl::of_new_object(&bucket, &object.version.owner, &object.acl)?;
+        let version = VersionRecord { owner, acl, ..object.version.clone() };
+        put_content(tx, &version, &object.place);
+        objects::put_current(tx, &bucket, &object.key, &version, &object.conditions)
     })
     .await?;
     fail_point::reach("engine::put_object::after_commit");

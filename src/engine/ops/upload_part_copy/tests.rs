@@ -180,7 +180,7 @@ async fn a_bucket_that_was_deleted_takes_its_uploads_along() {
     let bucket = crate::engine::ops::create_bucket::CreateBucket {
         name: BUCKET.into(),
         owner: "o".into(),
-        tags: Vec::new(),
+        ..Default::default()
     };
     crate::engine::ops::create_bucket::create_bucket(&fixture.engine, bucket).await.unwrap();
     assert!(matches!(fixture.upload(id, 2, body("late")).await, Err(Error::NoSuchUpload)));

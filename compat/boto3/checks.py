@@ -131,6 +131,34 @@ def conditions_hold():
     assert error_code(s3.get_object, Bucket="compat", Key="missing") == "NoSuchKey"
 
 
+def a_key_written_since_the_upload_began_is_a_conflict():
+    etag = s3.put_object(Bucket="compat", Key="cond", Body=b"one")["ETag"]
+    upload = s3.create_multipart_upload(Bucket="compat", Key="cond")["UploadId"]
+    s3.put_object(Bucket="compat", Key="cond", Body=b"one")
+    part = s3.upload_part(Bucket="compat", Key="cond", UploadId=upload, PartNumber=1, Body=b"two")
+    complete = {"Bucket": "compat", "Key": "cond", "UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}}
+    assert error_code(s3.complete_multipart_upload, IfMatch=etag, **complete) == "ConditionalRequestConflict"
+    assert error_code(s3.complete_multipart_upload, IfNoneMatch="*", **complete) == "PreconditionFailed"
+    s3.abort_multipart_upload(Bucket="compat", Key="cond", UploadId=upload)
+
+
+def versions_are_kept():
+    bucket = {"Bucket": "compat-versions"}
+    s3.create_bucket(**bucket)
+    s3.put_bucket_versioning(VersioningConfiguration={"Status": "Enabled"}, **bucket)
+    ids = [s3.put_object(Key="k", Body=body, **bucket)["VersionId"] for body in (b"one", b"two")]
+    marker = s3.delete_object(Key="k", **bucket)["VersionId"]
+    assert error_code(s3.get_object, Key="k", **bucket) == "NoSuchKey"
+    listed = s3.list_object_versions(**bucket)
+    assert [version["VersionId"] for version in listed["Versions"]] == ids[::-1]
+    assert [version["VersionId"] for version in listed["DeleteMarkers"]] == [marker]
+    assert s3.get_object(Key="k", VersionId=ids[0], **bucket)["Body"].read() == b"one"
+    s3.delete_object(Key="k", VersionId=marker, **bucket)
+    assert s3.get_object(Key="k", **bucket)["Body"].read() == b"two"
+    s3.delete_objects(Delete={"Objects": [{"Key": "k", "VersionId": version} for version in ids]}, **bucket)
+    s3.delete_bucket(**bucket)
+
+
 def one_of_many_racing_creators_wins():
     def create(number):
         return error_code(s3.put_object, Bucket="compat", Key="race", Body=str(number).encode(), IfNoneMatch="*")
@@ -296,7 +324,8 @@ def a_bucket_with_objects_stays():
 
 CHECKS = [
     a_bucket_is_made_and_found, objects_of_every_size_come_back, every_checksum_is_verified_and_kept, metadata_comes_back,
-    odd_keys_come_back, listings_fold_common_prefixes, conditions_hold, one_of_many_racing_creators_wins,
+    odd_keys_come_back, listings_fold_common_prefixes, conditions_hold,
+    a_key_written_since_the_upload_began_is_a_conflict, versions_are_kept, one_of_many_racing_creators_wins,
     many_objects_are_deleted_at_once, the_transfer_manager_moves_a_large_file, an_upload_is_resumed_after_kill_9,
     parts_are_copied_from_an_object, complete_refuses_what_it_should, copies_share_and_outlive_their_source,
     presigned_urls_work, tags_are_set_and_removed, other_origins_are_allowed_as_configured, attributes_are_told,

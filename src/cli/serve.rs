@@ -82,7 +82,9 @@ async fn run(settings: Settings, secret_in_environment: bool) -> Result<(), Fail
     watch_metrics(&tasks, &stores, &settings, exporter.clone());
 
     let front_end = s3_front_end(&settings, stores.engine.clone(), &users);
-    let own_endpoints = OwnEndpoints::new(readiness(&stores), exporter);
+    let limits =
+        serde_json::to_string(&s3::limits::limits(&settings.engine)).expect("limits are plain values");
+    let own_endpoints = OwnEndpoints::new(readiness(&stores), exporter, format!("{limits}\n"));
     let server = Server::bind(settings.http.clone(), front_end, own_endpoints).await;
     let server = server.map_err(|err| Failure::running(&err))?;
     signals::reload_on_hangup(&tasks, server.certificates()).map_err(|err| Failure::running(&err))?;

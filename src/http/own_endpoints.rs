@@ -3,10 +3,12 @@
 //! - `GET /_/live`: 200 while the process answers.
 //! - `GET /_/ready`: 200 when requests can be served, else 503 with the reason.
 //! - `GET /_/metrics`: the metrics in Prometheus' text format.
+//! - `GET /_/limits`: what the front end accepts, as JSON that clients and proxies may keep for a while.
 
 use bytes::Bytes;
+use dovetail_digest::Algorithm;
 use futures::future::BoxFuture;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use std::convert::Infallible;
@@ -18,6 +20,8 @@ use crate::telemetry::metrics::Exporter;
 
 /// A store that takes longer than this to say whether it works, does not.
 const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Limits change when the gateway is configured anew, which is seldom; an hour later every client knows.
+const LIMITS_CACHE_CONTROL: &str = "public, max-age=3600";
 
 /// Says whether requests can be served now, and why not.
 pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
@@ -26,11 +30,22 @@ pub type Readiness = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Se
 pub struct OwnEndpoints {
     readiness: Readiness,
     metrics: Exporter,
+    limits: Limits,
+}
+
+/// A document that stays what it is for as long as the process lives.
+struct Limits {
+    document: Bytes,
+    etag: HeaderValue,
 }
 
 impl OwnEndpoints {
-    pub fn new(readiness: Readiness, metrics: Exporter) -> OwnEndpoints {
-        OwnEndpoints { readiness, metrics }
+    /// `limits` is the JSON document that says what the front end accepts.
+    pub fn new(readiness: Readiness, metrics: Exporter, limits: String) -> OwnEndpoints {
+        let digest = dovetail_digest::digest(Algorithm::Crc64Nvme, limits.as_bytes());
+        let etag =
+            HeaderValue::try_from(format!("\"{}\"", digest.to_hex())).expect("hexadecimal digits are ASCII");
+        OwnEndpoints { readiness, metrics, limits: Limits { document: limits.into(), etag } }
     }
 
     pub(super) async fn answer(&self, parts: &http::request::Parts) -> Response<ResponseBody> {
@@ -48,10 +63,25 @@ impl OwnEndpoints {
                 response.headers_mut().insert(CONTENT_TYPE, content_type);
                 response
             }
-            _ => {
-                text(StatusCode::NOT_FOUND, "no such endpoint; there are /_/live, /_/ready and /_/metrics\n")
-            }
+            "/_/limits" => self.limits(parts),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "no such endpoint; there are /_/live, /_/ready, /_/metrics and /_/limits\n",
+            ),
         }
+    }
+
+    fn limits(&self, parts: &http::request::Parts) -> Response<ResponseBody> {
+        let known = parts.headers.get(IF_NONE_MATCH);
+        let mut response = match known.is_some_and(|known| known == self.limits.etag) {
+            true => text(StatusCode::NOT_MODIFIED, Bytes::new()),
+            false => text(StatusCode::OK, self.limits.document.clone()),
+        };
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(LIMITS_CACHE_CONTROL));
+        headers.insert(ETAG, self.limits.etag.clone());
+        response
     }
 
     async fn ready(&self) -> Response<ResponseBody> {

@@ -95,7 +95,7 @@ async fn start(settings: Settings) -> Running {
     let readiness = || -> BoxFuture<'static, Result<(), String>> {
         Box::pin(async { Err("the disk is on fire".to_string()) })
     };
-    let own = OwnEndpoints::new(Arc::new(readiness), metrics::install());
+    let own = OwnEndpoints::new(Arc::new(readiness), metrics::install(), "{\"version\":1}".into());
     let server = Server::bind(settings, Arc::new(ToyFrontEnd(Arc::clone(&toy))), own).await.unwrap();
     let (address, certificates) = (server.address(), server.certificates());
     let stop = Arc::new(Notify::new());
@@ -333,6 +333,25 @@ async fn own_endpoints_answer_beside_the_front_end() {
     assert_eq!(client.put(url("/_/live")).send().await.unwrap().status(), StatusCode::METHOD_NOT_ALLOWED);
     let key = client.get(url("/_/live")).header("host", "bucket.example").send().await.unwrap();
     assert_eq!(key.text().await.unwrap(), "0", "with a bucket in the host name this is an object's key");
+}
+
+#[tokio::test]
+async fn limits_can_be_kept_and_asked_about_again() {
+    let server = start(settings()).await;
+    let client = reqwest_client(|builder| builder);
+    let url = format!("http://{}/_/limits", server.address);
+    let first = client.get(&url).send().await.unwrap();
+    assert_eq!(
+        (first.status(), &first.headers()["content-type"]),
+        (StatusCode::OK, &"application/json".parse().unwrap())
+    );
+    assert_eq!(first.headers()["cache-control"], "public, max-age=3600");
+    let etag = first.headers()["etag"].clone();
+    assert_eq!(first.text().await.unwrap(), "{\"version\":1}");
+    let again = client.get(&url).header("if-none-match", etag).send().await.unwrap();
+    assert_eq!((again.status(), again.content_length()), (StatusCode::NOT_MODIFIED, Some(0)));
+    let other = client.get(&url).header("if-none-match", "\"other\"").send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::OK);
 }
 
 fn reqwest_client(with: impl FnOnce(reqwest::ClientBuilder) -> reqwest::ClientBuilder) -> reqwest::Client {

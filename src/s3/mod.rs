@@ -12,6 +12,7 @@ mod conditions;
 mod cors;
 mod document;
 mod error;
+pub mod limits;
 mod listing;
 mod metadata;
 mod operation;

@@ -12,6 +12,7 @@ pub mod error_code;
 pub mod etag;
 pub mod header_value;
 pub mod http_date;
+pub mod limits;
 pub mod percent;
 pub mod range;
 pub mod sigv4;

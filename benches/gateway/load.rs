@@ -139,6 +139,11 @@ impl Load {
     /// An upload of `parts` copies of an object, by reference.
     pub fn upload_of_copies(&self, key: &str, source: &str, parts: usize) -> String {
         let upload = self.create_upload(key);
+        self.copy_parts(key, &upload, source, parts);
+        upload
+    }
+
+    fn copy_parts(&self, key: &str, upload: &str, source: &str, parts: usize) {
         self.side_by_side(COPIERS, |number, connection| {
             for part in (number + 1..=parts).step_by(COPIERS) {
                 let target = format!("/bench/{key}?partNumber={part}&uploadId={upload}");
@@ -147,6 +152,24 @@ impl Load {
             }
             0
         });
+    }
+
+    /// An object of zeros.
+    pub fn zeros(&self, key: &str, len: u64) {
+        let zeros = vec![0; len as usize];
+        ok(self.connection().send("PUT", &format!("/bench/{key}"), &[], Body::Bytes(&zeros)));
+    }
+
+    /// The same in an upload whose parts have CRC-64 checksums, as our client opens them.
+    pub fn upload_of_checked_copies(&self, key: &str, source: &str, parts: usize) -> String {
+        let headers = [
+            ("x-amz-checksum-algorithm", "CRC64NVME".to_string()),
+            ("x-amz-checksum-type", "FULL_OBJECT".to_string()),
+        ];
+        let created =
+            self.connection().send("POST", &format!("/bench/{key}?uploads"), &headers, Body::Noise(0));
+        let upload = ok(created).element("UploadId");
+        self.copy_parts(key, &upload, source, parts);
         upload
     }
 

@@ -5,9 +5,10 @@
 //!
 //! `GATEWAY` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
 //! (default 1,000,000); `BENCH_ONLY` a comma-separated list of sections: upload, complete, small, download, memory,
-//! list; `BENCH_DIR` where the data goes (default `target`).
+//! list, client; `BENCH_DIR` where the data goes (default `target`).
 
 mod baseline;
+mod client;
 mod fill;
 mod http;
 mod load;
@@ -47,6 +48,9 @@ fn main() {
     }
     if wanted("list") {
         list(&mut table);
+    }
+    if wanted("client") {
+        client::client(&mut table);
     }
     table.print();
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::connect::Connect;
-use super::transfer::{self, print_line};
+use super::deed::Deed;
+use super::transfer::{self, Session};
 use crate::client::address::Address;
 use crate::client::error::Error;
 
@@ -27,6 +28,8 @@ pub struct AbortArgs {
     #[arg(long, conflicts_with = "upload_id")]
     all: bool,
     #[command(flatten)]
+    deed: Deed,
+    #[command(flatten)]
     connect: Connect,
 }
 
@@ -34,7 +37,7 @@ pub fn abort(args: AbortArgs) -> ExitCode {
     transfer::ask(&args.connect, async |session| {
         let target = Address::parse(&args.target)?;
         if let Some(id) = &args.upload_id {
-            return session.endpoint.abort_upload(&target, id).await;
+            return args.abort_one(session, &target, id).await;
         }
         let mut uploads = session.endpoint.list_uploads(&target).await?;
         if !args.all {
@@ -52,9 +55,19 @@ pub fn abort(args: AbortArgs) -> ExitCode {
         }
         for upload in uploads {
             let address = Address { bucket: target.bucket.clone(), key: upload.key };
-            session.endpoint.abort_upload(&address, &upload.id).await?;
-            print_line(format!("aborted {address} {}", upload.id));
+            args.abort_one(session, &address, &upload.id).await?;
         }
         Ok(())
     })
+}
+
+impl AbortArgs {
+    async fn abort_one(&self, session: &Session, address: &Address, id: &str) -> Result<(), Error> {
+        if !self.deed.only_said("abort", format!("{address} {id}")) {
+            session.endpoint.abort_upload(address, id).await?;
+            let text = format!("aborted {address} {id}");
+            self.deed.done("aborted", address, &[("upload_id", id.into())], Some(text));
+        }
+        Ok(())
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use etcetera::BaseStrategy as _;
 
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
@@ -138,6 +139,7 @@ impl Connect {
                 Checksum::Crc64nvme => Protection::Crc64,
                 Checksum::Md5 => Protection::Md5,
             }),
+            limits_folder: cache_folder().map(|folder| folder.join("limits")),
         };
         Ok(Arc::new(Endpoint::new(settings, clock, tasks.clone(), Arc::clone(tally))?))
     }
@@ -198,6 +200,11 @@ impl Connect {
             None => "the profile has no keys".into(),
         }))
     }
+}
+
+/// Where what can be had again is kept: the platform's folder for caches.
+fn cache_folder() -> Option<PathBuf> {
+    etcetera::choose_base_strategy().ok().map(|base| base.cache_dir().join("dovetail"))
 }
 
 fn keys_from(get: impl Fn(&str) -> Option<String>) -> Option<Keys> {

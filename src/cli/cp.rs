@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::connect::Connect;
+use super::deed::Deed;
 use super::transfer;
 use crate::client::address::Address;
 use crate::client::copy;
@@ -24,6 +25,8 @@ pub struct CpArgs {
     #[arg(value_name = "s3://BUCKET/KEY")]
     target: String,
     #[command(flatten)]
+    deed: Deed,
+    #[command(flatten)]
     connect: Connect,
 }
 
@@ -34,6 +37,13 @@ pub fn cp(args: CpArgs) -> ExitCode {
             return Err(Error::Usage(format!("{source} is no object")));
         }
         let target = if target.is_prefix() { target.join(source.file_name()) } else { target };
-        copy::copy(&session.endpoint, &source, &target).await.map(drop)
+        if args.deed.only_said("copy", format!("{source} to {target}")) {
+            return Ok(());
+        }
+        let (len, written) = copy::copy(&session.endpoint, &source, &target).await?;
+        let more =
+            [("from", source.to_string().into()), ("bytes", len.into()), ("etag", written.etag.into())];
+        args.deed.done("copied", target, &more, None);
+        Ok(())
     })
 }

@@ -10,8 +10,10 @@ use super::connect::{Connect, Effort};
 use super::many::Many;
 use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
-use crate::client::download::{GetOptions, get_file, get_pipe};
+use crate::client::download::{GetOptions, get_file};
 use crate::client::error::Error;
+use crate::client::part_file::RANGE_MEMORY_LEN;
+use crate::client::print::get_pipe;
 use crate::client::upload::Done;
 
 pub const HELP: &str = "\
@@ -57,6 +59,7 @@ pub fn get(args: GetArgs) -> ExitCode {
     }
     transfer::run(&connect, &effort, &output, on_stop, async |session| {
         let source = Address::parse(&args.source)?;
+        session.endpoint.workers.bound((args.effort.memory / RANGE_MEMORY_LEN) as usize);
         if args.recursive {
             return args.get_all(session, &source).await;
         }
@@ -75,7 +78,7 @@ impl GetArgs {
     async fn get_one(&self, session: &Session, source: Address) -> Result<u8, Error> {
         let path = self.target_path(source.file_name());
         if self.dry_run {
-            eprintln!("would download {source} to {}", path.display());
+            transfer::say_would(&self.output, "download", &source, path.display());
             return Ok(0);
         }
         let (endpoint, journals, options) =
@@ -116,7 +119,7 @@ impl GetArgs {
                     continue;
                 }
                 if self.dry_run {
-                    println!("would download {address} to {}", path.display());
+                    transfer::say_would(&self.output, "download", &address, path.display());
                     continue;
                 }
                 session.tally.add_file(object.len);

@@ -52,6 +52,11 @@ impl<'a> Many<'a> {
         self.code = if self.code == 0 { code_of(error) } else { self.code.min(code_of(error)) };
     }
 
+    /// The exit code of what has ended so far.
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
     /// Waits for all, prints the sums, and gives the exit code.
     pub async fn finish(mut self, verb: &str) -> u8 {
         while !self.running.is_empty() {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::connect::Connect;
+use super::deed::Deed;
 use super::transfer;
 use crate::client::address::Address;
 use crate::client::error::Error;
@@ -21,6 +22,8 @@ pub struct MbArgs {
     #[arg(value_name = "s3://BUCKET")]
     bucket: String,
     #[command(flatten)]
+    deed: Deed,
+    #[command(flatten)]
     connect: Connect,
 }
 
@@ -30,12 +33,17 @@ pub fn mb(args: MbArgs) -> ExitCode {
         if !address.key.is_empty() {
             return Err(Error::Usage(format!("{address} is no bucket")));
         }
+        if args.deed.only_said("make", &address) {
+            return Ok(());
+        }
         // Only the oldest region of AWS wants its name not to be said.
         let region = session.endpoint.region();
         let location = (session.endpoint.is_aws() && region != "us-east-1").then_some(region);
         match session.endpoint.create_bucket(&address.bucket, location).await {
-            Err(error) if error.code() == Some(ErrorCode::BucketAlreadyOwnedByYou) => Ok(()),
-            made => made,
+            Err(error) if error.code() == Some(ErrorCode::BucketAlreadyOwnedByYou) => {}
+            made => made?,
         }
+        args.deed.done("made", address, &[], None);
+        Ok(())
     })
 }

@@ -8,7 +8,7 @@ use http::Method;
 use super::connect::Connect;
 use super::transfer::{self, print_line};
 use crate::client::address::Address;
-use crate::client::endpoint::Call;
+use crate::client::call::Call;
 use crate::client::error::Error;
 use crate::wire::sigv4::EXPIRES_MAX_S;
 

@@ -1,7 +1,6 @@
 //! `dovetail put`: uploads files, folders and pipes, and goes on where an earlier run stopped.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,10 +9,12 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connect::{Connect, Effort, byte_count};
 use super::many::Many;
+use super::sources::{Found, Job, content_type, find_jobs};
 use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
 use crate::client::answers::ListedObject;
 use crate::client::error::Error;
+use crate::client::journal::Header;
 use crate::client::pipe::{PipeOptions, put_pipe};
 use crate::client::upload::{Done, PutOptions, Target, put_file};
 
@@ -73,14 +74,6 @@ pub struct PutArgs {
     output: Output,
 }
 
-/// A file and where it goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Job {
-    path: PathBuf,
-    address: Address,
-    len: u64,
-}
-
 pub fn put(args: PutArgs) -> ExitCode {
     let is_pipe = args.paths.iter().any(|path| path == "-");
     let on_stop = if is_pipe { OnStop::Finish } else { OnStop::Resume };
@@ -111,7 +104,7 @@ impl PutArgs {
             ));
         }
         if self.dry_run {
-            eprintln!("would upload stdin to {target}");
+            transfer::say_would(&self.output, "upload", "stdin", target);
             return Ok(0);
         }
         session.tally.add_file(0);
@@ -142,18 +135,21 @@ impl PutArgs {
             let target = target.clone();
             move || find_jobs(&sources, &target, recursive)
         });
-        let (jobs, skipped) =
+        let Found { jobs, skipped, failed } =
             walk.await.map_err(|error| Error::file("look for files", std::io::Error::other(error)))??;
         for text in skipped {
             session.tally.note("skipped", text);
         }
+        let mut many = Many::new(session);
+        failed.iter().for_each(|(what, error)| many.failed(what, error));
         if self.dry_run {
-            jobs.iter().for_each(|job| println!("would upload {} to {}", job.path.display(), job.address));
-            return Ok(0);
+            jobs.iter().for_each(|job| {
+                transfer::say_would(&self.output, "upload", job.path.display(), &job.address)
+            });
+            return Ok(many.code());
         }
         jobs.iter().for_each(|job| session.tally.add_file(job.len));
         let listed = self.listed(session, &jobs, &target).await?;
-        let mut many = Many::new(session);
         for job in jobs {
             let target = match &listed {
                 None => Target::Unknown,
@@ -235,147 +231,13 @@ impl PutArgs {
     }
 }
 
-/// Every file with its place, in order, and what is passed over.
-fn find_jobs(
-    sources: &[String],
-    target: &Address,
-    recursive: bool,
-) -> Result<(Vec<Job>, Vec<String>), Error> {
-    let (mut jobs, mut skipped) = (Vec::new(), Vec::new());
-    for source in sources {
-        if Address::is_address(source) {
-            return Err(Error::Usage(format!(
-                "{source} is no local file; `dovetail cp` copies on the server"
-            )));
-        }
-        let path = Path::new(source);
-        let metadata =
-            std::fs::metadata(path).map_err(|error| Error::file(format!("read {source}"), error))?;
-        if metadata.is_dir() {
-            if !recursive {
-                return Err(Error::Usage(format!("{source} is a folder; upload it with -r")));
-            }
-            walk(path, "", target, &mut jobs, &mut skipped)?;
-            continue;
-        }
-        let address = if target.is_prefix() || sources.len() > 1 {
-            let name = path.file_name().and_then(|name| name.to_str());
-            target.join(name.ok_or_else(|| Error::Usage(format!("the name of {source:?} is no text")))?)
-        } else {
-            target.clone()
-        };
-        jobs.push(Job { path: path.to_owned(), address, len: metadata.len() });
-    }
-    Ok((jobs, skipped))
-}
-
-/// Links to files are followed, links to folders are not: they may lead in circles.
-fn walk(
-    folder: &Path,
-    prefix: &str,
-    target: &Address,
-    jobs: &mut Vec<Job>,
-    skipped: &mut Vec<String>,
-) -> Result<(), Error> {
-    let fail = |error| Error::file(format!("read {}", folder.display()), error);
-    let mut entries =
-        std::fs::read_dir(folder).map_err(fail)?.collect::<Result<Vec<_>, _>>().map_err(fail)?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        let Ok(name) = entry.file_name().into_string() else {
-            skipped.push(format!("{}: its name is no text", path.display()));
-            continue;
-        };
-        let name = format!("{prefix}{name}");
-        let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-        match std::fs::metadata(&path) {
-            Ok(metadata) if metadata.is_dir() && is_link => {
-                skipped.push(format!("{}: a link to a folder", path.display()))
-            }
-            Ok(metadata) if metadata.is_dir() => walk(&path, &format!("{name}/"), target, jobs, skipped)?,
-            Ok(metadata) if metadata.is_file() => {
-                jobs.push(Job { path, address: target.join(&name), len: metadata.len() });
-            }
-            Ok(_) => skipped.push(format!("{}: no regular file", path.display())),
-            Err(error) => skipped.push(format!("{}: {error}", path.display())),
-        }
-    }
-    Ok(())
-}
-
-/// What browsers need to know to show a file, by its ending.
-fn content_type(path: &Path) -> Option<&'static str> {
-    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
-    Some(match ending.as_str() {
-        "html" | "htm" => "text/html",
-        "css" => "text/css",
-        "js" | "mjs" => "text/javascript",
-        "txt" | "log" | "md" => "text/plain",
-        "csv" => "text/csv",
-        "xml" => "application/xml",
-        "json" => "application/json",
-        "wasm" => "application/wasm",
-        "pdf" => "application/pdf",
-        "zip" => "application/zip",
-        "gz" | "tgz" => "application/gzip",
-        "tar" => "application/x-tar",
-        "zst" => "application/zstd",
-        "png" => "image/png",
-        "jpg" | "jpeg" => "image/jpeg",
-        "gif" => "image/gif",
-        "webp" => "image/webp",
-        "svg" => "image/svg+xml",
-        "ico" => "image/x-icon",
-        "mp3" => "audio/mpeg",
-        "wav" => "audio/wav",
-        "mp4" => "video/mp4",
-        "webm" => "video/webm",
-        "mov" => "video/quicktime",
-        "woff2" => "font/woff2",
-        _ => return None,
-    })
-}
-
-/// Uploads one file of a journal again; for `dovetail resume`.
-pub fn resume(
-    session: &Session,
-    path: PathBuf,
-    address: Address,
-) -> impl Future<Output = Result<Done, Error>> + Send + use<> {
+/// Uploads the file of a journal again; for `dovetail resume`.
+pub fn resume(session: &Session, header: Header) -> impl Future<Output = Result<Done, Error>> + Send + use<> {
     let (endpoint, journals) = (Arc::clone(&session.endpoint), session.journals.clone());
-    async move { put_file(&endpoint, &journals, &path, &address, &PutOptions::default(), Target::Unknown).await }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn keys(sources: &[&str], target: &str, recursive: bool) -> Result<Vec<String>, Error> {
-        let sources: Vec<String> = sources.iter().map(|source| source.to_string()).collect();
-        let (jobs, _) = find_jobs(&sources, &Address::parse(target).unwrap(), recursive)?;
-        Ok(jobs.into_iter().map(|job| job.address.key).collect())
-    }
-
-    #[test]
-    fn files_and_folders_get_the_keys_one_expects() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().to_str().unwrap();
-        std::fs::create_dir_all(folder.path().join("d/e")).unwrap();
-        for name in ["a.txt", "d/b", "d/e/c"] {
-            std::fs::write(folder.path().join(name), name).unwrap();
-        }
-        std::os::unix::fs::symlink("..", folder.path().join("d/circle")).unwrap();
-        let file = format!("{root}/a.txt");
-        assert_eq!(keys(&[&file], "s3://bucket/key", false).unwrap(), ["key"]);
-        assert_eq!(keys(&[&file], "s3://bucket/p/", false).unwrap(), ["p/a.txt"]);
-        assert_eq!(keys(&[&file], "s3://bucket", false).unwrap(), ["a.txt"]);
-        assert_eq!(
-            keys(&[&file, &format!("{root}/d/b")], "s3://bucket/p", false).unwrap(),
-            ["p/a.txt", "p/b"]
-        );
-        assert_eq!(keys(&[root], "s3://bucket/p", true).unwrap(), ["p/a.txt", "p/d/b", "p/d/e/c"]);
-        assert!(matches!(keys(&[root], "s3://bucket/p", false), Err(Error::Usage(_))));
-        assert!(matches!(keys(&["/no/such/file"], "s3://bucket/p", false), Err(Error::File { .. })));
-    }
+    let headers = header.headers.iter().filter_map(|(name, value)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    });
+    let options = PutOptions { headers: headers.collect(), ..PutOptions::default() };
+    let (path, address) = (header.path.clone(), header.address());
+    async move { put_file(&endpoint, &journals, &path, &address, &options, Target::Unknown).await }
 }

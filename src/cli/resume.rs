@@ -26,6 +26,9 @@ pub struct ResumeArgs {
     /// Only the transfers of these files
     #[arg(value_name = "FILE")]
     files: Vec<String>,
+    /// Say what would go on, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     connect: Connect,
     #[command(flatten)]
@@ -39,6 +42,16 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
         Ok(found) => found,
         Err(error) => return transfer::fail(&error).into(),
     };
+    if args.dry_run {
+        for header in found.into_values().flatten() {
+            let (path, address) = (header.path.display(), header.address());
+            match header.direction {
+                Direction::Upload => transfer::say_would(&args.output, "upload", path, address),
+                Direction::Download => transfer::say_would(&args.output, "download", address, path),
+            }
+        }
+        return ExitCode::SUCCESS;
+    }
     let mut worst = 0;
     for (endpoint, headers) in found {
         let connect = Connect { endpoint_url: Some(endpoint), ..args.connect.clone() };
@@ -51,7 +64,7 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
                     match header.direction {
                         Direction::Upload => {
                             let what = header.path.display().to_string();
-                            many.start(what, put::resume(session, header.path, address)).await;
+                            many.start(what, put::resume(session, header)).await;
                         }
                         Direction::Download => {
                             let what = address.to_string();

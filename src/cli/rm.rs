@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::connect::Connect;
-use super::transfer::{self, Session, print_line};
+use super::deed::Deed;
+use super::transfer::{self, Session};
 use crate::client::address::Address;
 use crate::client::error::Error;
 
@@ -22,9 +23,8 @@ pub struct RmArgs {
     /// Delete every object under the prefix
     #[arg(short, long)]
     recursive: bool,
-    /// Print what would be deleted, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    deed: Deed,
     #[command(flatten)]
     connect: Connect,
 }
@@ -37,10 +37,9 @@ pub fn rm(args: RmArgs) -> ExitCode {
                 args.delete_all(session, &target).await?;
             } else if target.key.is_empty() {
                 return Err(Error::Usage(format!("{target} is a bucket; delete what is in it with -r")));
-            } else if args.dry_run {
-                print_line(format!("would delete {target}"));
-            } else {
+            } else if !args.deed.only_said("delete", &target) {
                 session.endpoint.delete_object(&target).await?;
+                args.deed.done("deleted", &target, &[], None);
             }
         }
         Ok(())
@@ -54,14 +53,21 @@ impl RmArgs {
         loop {
             let page = session.endpoint.list_objects(prefix, None, token.as_deref()).await?;
             let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
-            if self.dry_run {
-                keys.iter().for_each(|key| print_line(format!("would delete s3://{}/{key}", prefix.bucket)));
+            let address = |key: &String| Address { bucket: prefix.bucket.clone(), key: key.clone() };
+            if self.deed.dry_run {
+                for key in &keys {
+                    self.deed.only_said("delete", address(key));
+                }
             } else if !keys.is_empty() {
                 let failures = session.endpoint.delete_objects(&prefix.bucket, &keys).await?;
+                let has_failed = |key: &String| failures.iter().any(|(failed, _)| failed == key);
+                for key in keys.iter().filter(|key| !has_failed(key)) {
+                    self.deed.done("deleted", address(key), &[], None);
+                }
                 if let Some((key, reason)) = failures.first() {
                     let text =
                         format!("cannot delete {} objects; the first is {key}: {reason}", failures.len());
-                    return Err(Error::Usage(text));
+                    return Err(Error::Incomplete(text));
                 }
             }
             token = page.next;

@@ -15,7 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::connect::{Connect, Effort, environment};
 use crate::base::tasks::Tasks;
 use crate::client::endpoint::Endpoint;
-use crate::client::error::{Class, Error};
+use crate::client::error::Error;
 use crate::client::journal::Journals;
 use crate::client::progress::{Display, Mode};
 use crate::client::tally::{Event, Tally};
@@ -177,6 +177,15 @@ async fn interrupted() {
     }
 }
 
+/// Says on stdout what would be done, for `--dry-run`.
+pub fn say_would(output: &Output, verb: &str, what: impl ToString, to: impl ToString) {
+    let (what, to) = (what.to_string(), to.to_string());
+    match output.json {
+        true => print_line(serde_json::json!({"event": format!("would_{verb}"), "what": what, "to": to})),
+        false => print_line(format!("would {verb} {what} to {to}")),
+    }
+}
+
 /// Says why on stderr, with what to do about it.
 pub fn fail(error: &Error) -> u8 {
     eprintln!("dovetail: {error}");
@@ -191,14 +200,9 @@ pub fn code_of(error: &Error) -> u8 {
     match error {
         Error::Usage(_) => USAGE,
         Error::Interrupted => INTERRUPTED,
-        error if is_resumable(error) => RESUMABLE,
+        error if error.is_resumable() => RESUMABLE,
         _ => FAILED,
     }
-}
-
-/// Whether the same command may work later.
-pub fn is_resumable(error: &Error) -> bool {
-    error.class() != Class::Stop
 }
 
 /// Tells that a transfer has failed.
@@ -207,7 +211,7 @@ pub fn tell_failure(tally: &Tally, what: &str, error: &Error) {
         what: what.to_owned(),
         error: error.to_string(),
         advice: error.advice(),
-        resumable: is_resumable(error),
+        resumable: error.is_resumable(),
     });
 }
 
@@ -221,7 +225,7 @@ pub fn journals() -> Journals {
 
 /// This command, as one would type it again.
 fn command_line() -> String {
-    std::env::args().map(|argument| quoted(&argument)).collect::<Vec<_>>().join(" ")
+    std::env::args_os().map(|argument| quoted(&argument.to_string_lossy())).collect::<Vec<_>>().join(" ")
 }
 
 /// As a shell reads it.

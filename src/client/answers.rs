@@ -87,6 +87,7 @@ pub fn refusal(doing: &str, status: u16, headers: &HeaderMap, body: &[u8], now_m
         request_id: header("x-amz-request-id").unwrap_or_default(),
         retry_after,
         region: header("x-amz-bucket-region"),
+        access_key_id: None,
         clock_ahead_s: server_s.map(|server_s| server_s - now_ms / 1000),
     };
     // What a proxy sends instead of XML is told by the status alone.
@@ -139,7 +140,8 @@ pub fn text_of(body: &[u8], root: &str, wanted: &str) -> Result<String, Malforme
 
 pub fn part_page(body: &[u8]) -> Result<PartPage, Malformed> {
     let mut document = Document::new(body)?;
-    let mut root = document.root(&["ListPartsResult"])?;
+    // moto calls it by another name.
+    let mut root = document.root(&["ListPartsResult", "ListPartsResponse"])?;
     parts_of(&mut root)
 }
 

@@ -10,6 +10,9 @@ use bytes::Bytes;
 /// Bytes in a chunk: small enough to be hashed and sent while it is still in the processor's cache.
 pub const CHUNK_LEN: usize = 256 * 1024;
 
+/// Memory is aligned to this, as direct I/O wants it.
+pub const ALIGNMENT: usize = 4096;
+
 /// What one part holds at a time: one being read, one waiting, one being sent.
 pub const CHUNKS_PER_PART: usize = 3;
 
@@ -35,7 +38,9 @@ impl Chunks {
     /// A chunk, which holds anything.
     pub fn take(&self) -> Chunk {
         let memory = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Chunk { memory: memory.unwrap_or_else(|| vec![0; self.chunk_len]), len: 0, home: self.clone() }
+        let memory = memory.unwrap_or_else(|| vec![0; self.chunk_len + ALIGNMENT]);
+        let start = memory.as_ptr().align_offset(ALIGNMENT);
+        Chunk { memory, start, room: self.chunk_len, len: 0, home: self.clone() }
     }
 }
 
@@ -43,13 +48,35 @@ impl Chunks {
 #[derive(Debug)]
 pub struct Chunk {
     memory: Vec<u8>,
+    /// Where the aligned bytes begin, and how many they are.
+    start: usize,
+    room: usize,
+    /// Bytes of these that mean something.
     len: usize,
     home: Chunks,
 }
 
 impl Chunk {
     pub fn memory(&mut self) -> &mut [u8] {
-        &mut self.memory
+        &mut self.memory[self.start..self.start + self.room]
+    }
+
+    /// Appends as much of `bytes` as there is room for; how many bytes that was.
+    pub fn fill(&mut self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.room - self.len);
+        let at = self.start + self.len;
+        self.memory[at..at + taken].copy_from_slice(&bytes[..taken]);
+        self.len += taken;
+        taken
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.len == self.room
+    }
+
+    /// What was filled in, to be read from now on.
+    pub fn filled(self) -> Bytes {
+        Bytes::from_owner(self)
     }
 
     /// The first `len` bytes, to be read from now on.
@@ -61,7 +88,7 @@ impl Chunk {
 
 impl AsRef<[u8]> for Chunk {
     fn as_ref(&self) -> &[u8] {
-        &self.memory[..self.len]
+        &self.memory[self.start..self.start + self.len]
     }
 }
 
@@ -69,5 +96,27 @@ impl Drop for Chunk {
     fn drop(&mut self) {
         let memory = std::mem::take(&mut self.memory);
         self.home.free.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_aligned_filled_and_used_again() {
+        let chunks = Chunks::new(10);
+        let mut chunk = chunks.take();
+        assert_eq!(chunk.memory().as_ptr().align_offset(ALIGNMENT), 0);
+        assert_eq!((chunk.fill(b"1234567"), chunk.is_full()), (7, false));
+        assert_eq!((chunk.fill(b"89abcd"), chunk.is_full()), (3, true));
+        assert_eq!(chunk.fill(b"e"), 0);
+        let bytes = chunk.filled();
+        assert_eq!(&bytes[..], b"123456789a");
+        let first = bytes.as_ptr();
+        drop(bytes);
+        let mut again = chunks.take();
+        assert_eq!(again.memory().as_ptr(), first);
+        assert_eq!(&again.freeze(2)[..], b"12");
     }
 }

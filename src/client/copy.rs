@@ -12,6 +12,7 @@ use crate::client::error::Error;
 use crate::client::plan::Plan;
 use crate::client::requests::Written;
 use crate::wire::copy_source::CopySource;
+use crate::wire::limits::Limits;
 
 /// A larger object is copied in parts of this length, so that no single request takes too long.
 const COPY_PART_LEN: u64 = 1 << 30;
@@ -35,7 +36,7 @@ pub async fn copy(endpoint: &Arc<Endpoint>, from: &Address, to: &Address) -> Res
         return Ok((head.len, endpoint.copy_object(&source, to).await?));
     }
     let upload_id = endpoint.create_copy_upload(to, &kept(&head.headers)).await?;
-    let plan = Plan::new(head.len, Some(COPY_PART_LEN))?;
+    let plan = Plan::new(head.len, Some(COPY_PART_LEN), &Limits::default())?;
     let copied = stream::iter(plan.parts())
         .map(|part| {
             let (source, etag, upload_id) = (&source, &head.etag, &upload_id);

@@ -79,10 +79,13 @@ impl Credentials {
         Ok(Some(keys))
     }
 
-    /// The server says that the keys have expired; whether asking again may bring others.
-    pub async fn expired(&self) -> bool {
-        *self.cached.lock().await = None;
-        matches!(self.source, Source::Process(_))
+    /// The server says that these keys have expired. Whoever was in flight together was signed with the same ones, so
+    /// only the first to say so has the source asked again.
+    pub async fn expired(&self, access_key_id: &str) {
+        let mut cached = self.cached.lock().await;
+        if cached.as_ref().is_some_and(|keys| keys.access_key_id == access_key_id) {
+            *cached = None;
+        }
     }
 }
 
@@ -140,7 +143,7 @@ mod tests {
         }
         clock.advance(9 * 60 * 1000);
         assert_eq!(credentials.current().await.unwrap().unwrap().access_key_id, "key-2");
-        assert!(credentials.expired().await);
+        credentials.expired("key-2").await;
         assert_eq!(credentials.current().await.unwrap().unwrap().access_key_id, "key-3");
     }
 

@@ -7,25 +7,24 @@
 //! name only when it is whole and its checksum is the object's.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dovetail_digest::{Algorithm, Digest, Hasher};
+use dovetail_digest::{Algorithm, Digest};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use rustix::fs::{FallocateFlags, fallocate};
-use tokio::task::JoinHandle;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::address::Address;
 use crate::client::answers::ListedObject;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
-use crate::client::fetch::{Checks, Range, Sink, fetch, is_intact};
+use crate::client::fetch::{Checks, Gathered, Range, Sink, fetch, is_intact, lock};
 use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
+use crate::client::part_file::{PartFile, part_path};
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::{ObjectHead, is_encrypted, is_md5};
 use crate::client::sent_part::{checksum_text, digest_from_hex};
@@ -33,13 +32,12 @@ use crate::client::source::Source;
 use crate::client::tally::Event;
 use crate::client::upload::Done;
 use crate::wire::checksum::ObjectChecksum;
+use crate::wire::limits::Limits;
 
 /// An object that changes this often while it is downloaded is not going to stand still.
 const STARTS_MAX: u32 = 3;
-const SUFFIX: &str = "dovetail-part";
-
-/// The disk is told to write after so many bytes, so that it does not have everything before it at the end.
-const SYNC_EVERY: u64 = 256 << 20;
+/// Up to this length an object is gathered in memory, and one thread makes, writes and names its file.
+const GATHERED_LEN_MAX: u64 = 1 << 20;
 
 /// How objects are downloaded.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +58,13 @@ struct Download<'a> {
     part_path: PathBuf,
 }
 
+/// How an object is cut into ranges, and what is known of them.
+struct Cut {
+    plan: Plan,
+    algorithm: Algorithm,
+    checks: Option<Checks>,
+}
+
 /// Downloads one object. `listed` is what a listing has said about it. The caller has counted it in the tally.
 pub async fn get_file(
     endpoint: &Arc<Endpoint>,
@@ -71,9 +76,7 @@ pub async fn get_file(
 ) -> Result<Done, Error> {
     let doing = format!("write {}", path.display());
     let path = std::path::absolute(path).map_err(|error| Error::file(&doing, error))?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{SUFFIX}"));
-    let part_path = path.with_file_name(name);
+    let part_path = part_path(&path);
     let download = Download { endpoint, journals, options, address, path, part_path };
     for _ in 0..STARTS_MAX {
         match download.run(listed.clone()).await {
@@ -92,7 +95,8 @@ impl Download<'_> {
     async fn run(&self, listed: Option<ListedObject>) -> Result<Done, Error> {
         let journal = self.journals.open(&self.journal_header())?;
         let is_small = listed.as_ref().is_some_and(|object| {
-            Plan::new(object.len, self.options.part_len).is_ok_and(|plan| plan.count() == 1)
+            Plan::new(object.len, self.options.part_len, &Limits::default())
+                .is_ok_and(|plan| plan.count() == 1)
         });
         let exists = self.path.exists();
         if let (Some(object), true, false, None) = (&listed, is_small, exists, &journal) {
@@ -103,7 +107,7 @@ impl Download<'_> {
             self.endpoint.tally.keep(head.len);
             return Ok(Done { was_there: true, kept_len: head.len, ..done(&head, None) });
         }
-        let plan = Plan::new(head.len, self.options.part_len)?;
+        let plan = Plan::new(head.len, self.options.part_len, &Limits::default())?;
         if plan.count() == 1 {
             return self.fetch_small(head.len, &head.etag).await;
         }
@@ -113,34 +117,53 @@ impl Download<'_> {
     /// One request, no journal: there is nothing to resume.
     async fn fetch_small(&self, len: u64, etag: &str) -> Result<Done, Error> {
         let _permit = self.endpoint.workers.permit().await;
-        let file = Arc::new(self.create_part_file(len)?);
-        let part = Part { number: 1, offset: 0, len };
         let range = Range {
             address: self.address.clone(),
             etag: etag.to_owned(),
             whole_len: len,
-            part,
+            part: Part { number: 1, offset: 0, len },
             algorithm: Algorithm::Crc64Nvme,
             expected: None,
         };
-        let result = fetch(self.endpoint, &range, &Sink::File(Arc::clone(&file))).await;
-        let verified = match result {
-            Ok((digest, head)) => {
-                self.verify(&head, digest, Algorithm::Crc64Nvme, &file).await.map(|()| (head, digest))
-            }
-            Err(error) => Err(error),
+        let (head, digest) = match len <= GATHERED_LEN_MAX {
+            true => self.fetch_gathered(&range).await?,
+            false => match self.fetch_into_file(&range).await {
+                Ok(fetched) => fetched,
+                Err(error) => {
+                    let _ = fs::remove_file(&self.part_path);
+                    return Err(error);
+                }
+            },
         };
-        match verified {
-            Ok((head, digest)) => {
-                self.endpoint.workers.succeeded(len);
-                self.put_in_place()?;
-                Ok(done(&head, Some((Algorithm::Crc64Nvme, digest))))
-            }
-            Err(error) => {
-                let _ = fs::remove_file(&self.part_path);
-                Err(error)
-            }
-        }
+        self.endpoint.workers.succeeded(len);
+        Ok(done(&head, Some((range.algorithm, digest))))
+    }
+
+    async fn fetch_gathered(&self, range: &Range) -> Result<(ObjectHead, Digest), Error> {
+        let gathered = Gathered::default();
+        let (digest, head) = fetch(self.endpoint, range, &Sink::Memory(Arc::clone(&gathered))).await?;
+        let bytes = Bytes::from(lock(&gathered).concat());
+        self.verify(&head, digest, range.algorithm, &Source::Memory(bytes.clone())).await?;
+        let (part_path, path) = (self.part_path.clone(), self.path.clone());
+        self.blocking(move || {
+            let write = || {
+                let file = PartFile::create(&part_path, 0)?;
+                file.write_all_at(&bytes, 0)?;
+                file.rename(&path)
+            };
+            write().inspect_err(|_| drop(fs::remove_file(&part_path)))
+        })
+        .await?;
+        Ok((head, digest))
+    }
+
+    async fn fetch_into_file(&self, range: &Range) -> Result<(ObjectHead, Digest), Error> {
+        let file = self.create_part_file(range.whole_len).await?;
+        let (digest, head) = fetch(self.endpoint, range, &Sink::File(Arc::clone(&file))).await?;
+        self.verify(&head, digest, range.algorithm, &whole_source(&file, head.len)).await?;
+        let path = self.path.clone();
+        self.blocking(move || file.rename(&path)).await?;
+        Ok((head, digest))
     }
 
     async fn fetch_large(
@@ -149,6 +172,36 @@ impl Download<'_> {
         head: ObjectHead,
         plan: Plan,
     ) -> Result<Done, Error> {
+        self.endpoint.limits().await;
+        let cut = self.cut(&head, plan).await?;
+        let (mut journal, file) = self.take_up(journal, &head, &cut).await?;
+        let plan = Plan { len: head.len, part_len: journal.header.part_len };
+        let checks =
+            cut.checks.filter(|checks| checks.part_len == plan.part_len && checks.algorithm == cut.algorithm);
+        let cut = Cut { plan, checks, ..cut };
+        self.tell_start(&journal, plan);
+        let digests = self.fetch_parts(&mut journal, &head, &cut, &file).await?;
+        let whole = plan.parts().fold(dovetail_digest::digest(cut.algorithm, b""), |whole, part| {
+            dovetail_digest::combine(cut.algorithm, &whole, &digests[&part.number], part.len)
+        });
+        if let Err(error) = self.verify(&head, whole, cut.algorithm, &whole_source(&file, head.len)).await {
+            // Which range is wrong cannot be told, so none is kept.
+            journal.remove()?;
+            let _ = fs::remove_file(&self.part_path);
+            return Err(error);
+        }
+        let path = self.path.clone();
+        self.blocking(move || {
+            file.sync()?;
+            file.rename(&path)
+        })
+        .await?;
+        journal.remove()?;
+        Ok(done(&head, Some((cut.algorithm, whole))))
+    }
+
+    /// Cuts the object like its parts when the endpoint tells their checksums, so that each range is checked by itself.
+    async fn cut(&self, head: &ObjectHead, plan: Plan) -> Result<Cut, Error> {
         let parts = self.endpoint.object_parts(self.address, &head.etag).await?;
         let checks = Checks::of(&parts, head.len);
         let algorithm = match (head.checksum, &checks) {
@@ -157,12 +210,21 @@ impl Download<'_> {
             _ => Algorithm::Crc64Nvme,
         };
         let plan = match &checks {
-            // Cut like the object, so that each range is checked by itself.
             Some(checks) if self.options.part_len.is_none() => {
                 Plan { len: head.len, part_len: checks.part_len }
             }
             _ => plan,
         };
+        Ok(Cut { plan, algorithm, checks })
+    }
+
+    /// The journal and the part file of an earlier run if they are of this version and cut, else new ones.
+    async fn take_up(
+        &self,
+        journal: Option<Journal>,
+        head: &ObjectHead,
+        cut: &Cut,
+    ) -> Result<(Journal, Arc<PartFile>), Error> {
         let journal = journal.filter(|journal| {
             journal.header.etag.as_ref() == Some(&head.etag) || {
                 self.endpoint.tally.note(self.address, "the object has changed on the server; starting over");
@@ -171,74 +233,39 @@ impl Download<'_> {
         });
         let resumed = journal.filter(|journal| {
             journal.header.len == head.len
-                && journal.header.algorithm == algorithm.name()
+                && journal.header.algorithm == cut.algorithm.name()
                 && fs::metadata(&self.part_path).is_ok_and(|metadata| metadata.len() == head.len)
         });
-        let (mut journal, file) = match resumed {
-            Some(journal) => {
-                let file = OpenOptions::new().read(true).write(true).open(&self.part_path);
-                (journal, file.map_err(|error| self.file_error(error))?)
-            }
-            None => {
-                self.forget()?;
-                let file = self.create_part_file(head.len)?;
-                let header = Header {
-                    len: head.len,
-                    part_len: plan.part_len,
-                    etag: Some(head.etag.clone()),
-                    algorithm: algorithm.name().to_owned(),
-                    started_ms: self.endpoint.now_ms(),
-                    ..self.journal_header()
-                };
-                let journals = self.journals.clone();
-                let created =
-                    self.endpoint.around.tasks.spawn_blocking(move || journals.create(header)).await;
-                let created = created.map_err(|error| self.file_error(io::Error::other(error)))??;
-                (created, file)
-            }
-        };
-        let plan = Plan { len: head.len, part_len: journal.header.part_len };
-        let checks =
-            checks.filter(|checks| checks.part_len == plan.part_len && checks.algorithm == algorithm);
-        self.tell_start(&journal, plan);
-        let file = Arc::new(file);
-        let digests = self.fetch_parts(&mut journal, &head, plan, algorithm, checks, &file).await?;
-        let whole = plan.parts().fold(dovetail_digest::digest(algorithm, b""), |whole, part| {
-            dovetail_digest::combine(algorithm, &whole, &digests[&part.number], part.len)
-        });
-        if let Err(error) = self.verify(&head, whole, algorithm, &file).await {
-            // Which range is wrong cannot be told, so none is kept.
-            journal.remove()?;
-            let _ = fs::remove_file(&self.part_path);
-            return Err(error);
+        if let Some(journal) = resumed {
+            let part_path = self.part_path.clone();
+            let file = self.blocking(move || PartFile::open(&part_path)).await?;
+            return Ok((journal, Arc::new(file)));
         }
-        self.sync(&file).await?;
-        self.put_in_place()?;
-        let kept_len = 0;
-        journal.remove()?;
-        Ok(Done { kept_len, ..done(&head, Some((algorithm, whole))) })
+        self.forget()?;
+        let file = self.create_part_file(head.len).await?;
+        let header = Header {
+            len: head.len,
+            part_len: cut.plan.part_len,
+            etag: Some(head.etag.clone()),
+            algorithm: cut.algorithm.name().to_owned(),
+            started_ms: self.endpoint.now_ms(),
+            ..self.journal_header()
+        };
+        let journals = self.journals.clone();
+        let created = self.endpoint.around.tasks.spawn_blocking(move || journals.create(header)).await;
+        Ok((created.map_err(|error| self.file_error(io::Error::other(error)))??, file))
     }
 
     async fn fetch_parts(
         &self,
         journal: &mut Journal,
         head: &ObjectHead,
-        plan: Plan,
-        algorithm: Algorithm,
-        checks: Option<Checks>,
-        file: &Arc<File>,
+        cut: &Cut,
+        file: &Arc<PartFile>,
     ) -> Result<BTreeMap<u16, Digest>, Error> {
         let mut digests = BTreeMap::new();
         let mut running = FuturesUnordered::new();
-        let (mut syncing, mut unsynced_len) = (None, 0);
-        for part in plan.parts() {
-            unsynced_len += part.len;
-            if unsynced_len >= SYNC_EVERY && syncing.as_ref().is_none_or(JoinHandle::is_finished) {
-                let file = Arc::clone(file);
-                // What fails here fails again in the sync that counts, at the end.
-                syncing = Some(self.endpoint.around.tasks.spawn_blocking(move || drop(file.sync_data())));
-                unsynced_len = 0;
-            }
+        for part in cut.plan.parts() {
             let permit = loop {
                 tokio::select! {
                     biased;
@@ -251,16 +278,15 @@ impl Download<'_> {
                 etag: head.etag.clone(),
                 whole_len: head.len,
                 part,
-                algorithm,
-                expected: checks.as_ref().map(|checks| checks.digests[usize::from(part.number) - 1]),
+                algorithm: cut.algorithm,
+                expected: cut.checks.as_ref().map(|checks| checks.digests[usize::from(part.number) - 1]),
             };
             let before = journal.entries.get(&part.number).and_then(|entry| digest_from_hex(&entry.digest));
-            let (endpoint, file, path) =
-                (Arc::clone(self.endpoint), Arc::clone(file), self.part_path.clone());
+            let (endpoint, file) = (Arc::clone(self.endpoint), Arc::clone(file));
             running.push(AbortOnDropHandle::new(self.endpoint.around.tasks.spawn(async move {
                 let _permit = permit;
                 if let Some(before) = before
-                    && is_intact(&endpoint, &file, &path, &range, before).await?
+                    && is_intact(&endpoint, &file, &range, before).await?
                 {
                     endpoint.tally.keep(part.len);
                     return Ok((part.number, before, false));
@@ -298,7 +324,7 @@ impl Download<'_> {
         head: &ObjectHead,
         digest: Digest,
         algorithm: Algorithm,
-        file: &Arc<File>,
+        source: &Source,
     ) -> Result<(), Error> {
         let doing = format!("download {}", self.address);
         let is_right = match head.checksum {
@@ -306,12 +332,10 @@ impl Download<'_> {
                 checksum.digest == digest
             }
             Some(checksum) if checksum.part_count.is_none() => {
-                let source = whole_source(file, &self.part_path, head.len);
-                self.endpoint.digest(&source, checksum.algorithm, &doing).await? == checksum.digest
+                self.endpoint.digest(source, checksum.algorithm, &doing).await? == checksum.digest
             }
             _ if is_md5(&head.etag) && !is_encrypted(&head.headers) => {
-                let source = whole_source(file, &self.part_path, head.len);
-                self.endpoint.digest(&source, Algorithm::Md5, &doing).await?.to_hex() == head.etag
+                self.endpoint.digest(source, Algorithm::Md5, &doing).await?.to_hex() == head.etag
             }
             // The lengths and the version of every range have been checked; there is nothing else to check.
             _ => true,
@@ -344,47 +368,24 @@ impl Download<'_> {
             return Ok(false);
         };
         let doing = format!("read {}", self.path.display());
-        let file = Arc::new(File::open(&self.path).map_err(|error| Error::file(&doing, error))?);
-        let source = whole_source(&file, &self.path, head.len);
+        let file = fs::File::open(&self.path).map_err(|error| Error::file(&doing, error))?;
+        let source =
+            Source::File { file: Arc::new(file), path: self.path.as_path().into(), offset: 0, len: head.len };
         Ok(self.endpoint.digest(&source, algorithm, &doing).await? == expected)
     }
 
-    /// An empty file of the full length, for which there is room.
-    fn create_part_file(&self, len: u64) -> Result<File, Error> {
-        let create = || {
-            if let Some(folder) = self.part_path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .open(&self.part_path)?;
-            if len > 0 {
-                match fallocate(&file, FallocateFlags::empty(), 0, len) {
-                    Ok(()) => {}
-                    // Not every file system can.
-                    Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(len)?,
-                    Err(error) => {
-                        let _ = fs::remove_file(&self.part_path);
-                        return Err(error.into());
-                    }
-                }
-            }
-            Ok(file)
-        };
-        create().map_err(|error| self.file_error(error))
+    async fn create_part_file(&self, len: u64) -> Result<Arc<PartFile>, Error> {
+        let path = self.part_path.clone();
+        self.blocking(move || PartFile::create(&path, len)).await.map(Arc::new)
     }
 
-    async fn sync(&self, file: &Arc<File>) -> Result<(), Error> {
-        let file = Arc::clone(file);
-        let synced = self.endpoint.around.tasks.spawn_blocking(move || file.sync_data()).await;
-        synced.map_err(io::Error::other).flatten().map_err(|error| self.file_error(error))
-    }
-
-    fn put_in_place(&self) -> Result<(), Error> {
-        fs::rename(&self.part_path, &self.path).map_err(|error| self.file_error(error))
+    /// Does something with the part file on a thread that may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let done = self.endpoint.around.tasks.spawn_blocking(job).await;
+        done.map_err(io::Error::other).flatten().map_err(|error| self.file_error(error))
     }
 
     /// Removes what an earlier run has left.
@@ -422,77 +423,12 @@ impl Download<'_> {
     }
 }
 
-/// Prints an object, in order, while the next ranges are already on their way.
-pub async fn get_pipe<W: io::Write + Send + 'static>(
-    endpoint: &Arc<Endpoint>,
-    address: &Address,
-    mut output: W,
-    options: &GetOptions,
-    memory_len: u64,
-) -> Result<Done, Error> {
-    let head = endpoint.head_object(address).await?;
-    endpoint.tally.add_len(head.len);
-    let plan = Plan::new(head.len, Some(options.part_len.unwrap_or(PIPE_RANGE_LEN)))?;
-    let ahead = (memory_len / plan.part_len).clamp(1, endpoint.workers.limit_max() as u64) as usize;
-    let algorithm = match head.checksum {
-        Some(ObjectChecksum { algorithm, part_count: None, .. }) => algorithm,
-        _ => Algorithm::Crc64Nvme,
-    };
-    let ranges = plan.parts().filter(|part| part.len > 0).map(|part| {
-        let range = Range {
-            address: address.clone(),
-            etag: head.etag.clone(),
-            whole_len: head.len,
-            part,
-            algorithm: Algorithm::Crc64Nvme,
-            expected: None,
-        };
-        let endpoint = Arc::clone(endpoint);
-        let tasks = endpoint.around.tasks.clone();
-        AbortOnDropHandle::new(tasks.spawn(async move {
-            let _permit = endpoint.workers.permit().await;
-            let gathered = Arc::new(std::sync::Mutex::new(Vec::new()));
-            fetch(&endpoint, &range, &Sink::Memory(Arc::clone(&gathered))).await?;
-            endpoint.workers.succeeded(part.len);
-            let pieces =
-                std::mem::take(&mut *gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
-            Ok::<Vec<Bytes>, Error>(pieces)
-        }))
-    });
-    let mut arrived = futures::stream::iter(ranges).buffered(ahead);
-    let mut hasher = Hasher::new(algorithm);
-    while let Some(pieces) = arrived.next().await {
-        let pieces = pieces.map_err(|error| Error::file("read a range", io::Error::other(error)))??;
-        let written = endpoint.around.tasks.spawn_blocking(move || {
-            for piece in &pieces {
-                hasher.update(piece);
-                output.write_all(piece)?;
-            }
-            Ok::<_, io::Error>((output, hasher))
-        });
-        let written = written.await.map_err(io::Error::other).flatten();
-        (output, hasher) = written.map_err(|error| Error::file("write to the pipe", error))?;
-    }
-    output.flush().map_err(|error| Error::file("write to the pipe", error))?;
-    let digest = hasher.finish();
-    if let Some(checksum) = head.checksum
-        && checksum.part_count.is_none()
-        && checksum.digest != digest
-    {
-        let reason = "what was printed has not the object's checksum".into();
-        return Err(Error::Corrupt { doing: format!("download {address}"), reason });
-    }
-    Ok(done(&head, Some((algorithm, digest))))
+fn whole_source(file: &PartFile, len: u64) -> Source {
+    Source::File { file: Arc::clone(file.file()), path: file.path().into(), offset: 0, len }
 }
 
-/// Ranges that are held in memory are smaller, so that several fit.
-const PIPE_RANGE_LEN: u64 = 8 << 20;
-
-fn whole_source(file: &Arc<File>, path: &Path, len: u64) -> Source {
-    Source::File { file: Arc::clone(file), path: path.into(), offset: 0, len }
-}
-
-fn done(head: &ObjectHead, digest: Option<(Algorithm, Digest)>) -> Done {
+/// What is told of an object that has arrived.
+pub fn done(head: &ObjectHead, digest: Option<(Algorithm, Digest)>) -> Done {
     Done {
         len: head.len,
         etag: head.etag.clone(),

@@ -3,38 +3,31 @@
 //! [`Endpoint::call`] is a whole exchange with retries. [`Endpoint::open`] is one attempt that ends with the answer's
 //! headers, for whoever streams the body and retries itself with [`Attempts`].
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use dovetail_digest::Algorithm;
-use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
+use tokio::sync::OnceCell;
 
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
 use crate::client::answers;
+use crate::client::call::{Answer, Call, Payload};
 use crate::client::chunks::{CHUNK_LEN, Chunks};
-use crate::client::credentials::{Credentials, Keys};
+use crate::client::connection::{connection_error, http_client, read_answer, watched};
+use crate::client::credentials::Credentials;
 use crate::client::error::{Class, Error};
 use crate::client::retry::{Retry, random_fraction};
-use crate::client::send_body::{Framing, Surroundings, framed_len, send_body};
+use crate::client::send_body::Surroundings;
+use crate::client::signing::Prepared;
 use crate::client::source::Source;
 use crate::client::tally::{Event, Meter, Tally};
 use crate::client::throttle::Throttle;
 use crate::client::workers::Workers;
-use crate::wire::percent;
-use crate::wire::sigv4::{PayloadKind, Signer};
-
-/// A connection that is not there after this is not coming.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A transfer in which nothing moves for this long is cut and begun again.
-pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
-/// Completing may take a server minutes, in which it need not send anything.
-pub const COMPLETE_TIMEOUT: Duration = Duration::from_secs(600);
-/// The longest answer that is read into memory: a page of 1,000 long keys with all their checksums fits.
-const ANSWER_LEN_MAX: usize = 16 << 20;
+use crate::wire::limits::Limits;
 
 /// How an endpoint is reached.
 #[derive(Debug)]
@@ -54,6 +47,8 @@ pub struct Settings {
     pub bytes_per_s: Option<u64>,
     /// What parts are protected with; by default the best that the endpoint knows.
     pub protection: Option<Protection>,
+    /// Where what endpoints accept is kept between runs; without it, it is asked for in each.
+    pub limits_folder: Option<PathBuf>,
 }
 
 /// What lets the server verify a part, and the client know it again.
@@ -68,53 +63,20 @@ pub enum Protection {
 /// An endpoint and everything its requests share.
 #[derive(Debug)]
 pub struct Endpoint {
-    http: reqwest::Client,
-    base: Url,
-    is_path_style: bool,
-    region: String,
-    credentials: Credentials,
-    clock: Clock,
+    pub(super) http: reqwest::Client,
+    pub(super) base: Url,
+    pub(super) is_path_style: bool,
+    pub(super) region: String,
+    pub(super) credentials: Credentials,
+    pub(super) clock: Clock,
     /// 0: not known yet; else as [`Protection`].
     protection: AtomicU8,
+    pub(super) limits_folder: Option<PathBuf>,
+    pub(super) known_limits: OnceCell<Limits>,
     pub retry: Retry,
     pub workers: Workers,
     pub around: Surroundings,
     pub tally: Arc<Tally>,
-}
-
-/// A request.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// For messages: "upload part 7 of s3://bucket/key".
-    pub doing: String,
-    pub method: Method,
-    /// Empty for the list of buckets.
-    pub bucket: String,
-    /// Empty for requests about the bucket.
-    pub key: String,
-    /// Names and values, not encoded.
-    pub query: Vec<(&'static str, String)>,
-    pub headers: HeaderMap,
-    pub body: Payload,
-    /// How long nothing may move.
-    pub idle: Duration,
-}
-
-/// A request's body.
-#[derive(Clone, Debug)]
-pub enum Payload {
-    Bytes(Bytes),
-    /// Read while it is sent, and checked afterwards by [`Endpoint::call`]'s caller.
-    Part(Source, Framing),
-}
-
-/// A whole answer with a status below 300.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub headers: HeaderMap,
-    pub body: Bytes,
-    /// Of the bytes that were sent behind a trailer.
-    pub digest: Option<dovetail_digest::Digest>,
 }
 
 /// The failures of one request so far.
@@ -122,58 +84,6 @@ pub struct Attempts<'a> {
     endpoint: &'a Endpoint,
     failures: u32,
     has_refreshed: bool,
-}
-
-impl Call {
-    pub fn new(doing: impl Into<String>, method: Method, bucket: &str, key: &str) -> Call {
-        Call {
-            doing: doing.into(),
-            method,
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            query: Vec::new(),
-            headers: HeaderMap::new(),
-            body: Payload::Bytes(Bytes::new()),
-            idle: IDLE_TIMEOUT,
-        }
-    }
-
-    pub fn query(mut self, name: &'static str, value: impl Into<String>) -> Call {
-        self.query.push((name, value.into()));
-        self
-    }
-
-    /// Leaves a header out whose value no header can hold; S3's own never are such.
-    pub fn header(mut self, name: &'static str, value: impl AsRef<str>) -> Call {
-        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
-            self.headers.insert(name, value);
-        }
-        self
-    }
-
-    pub fn body(mut self, body: Payload) -> Call {
-        self.body = body;
-        self
-    }
-
-    fn query_text(&self) -> String {
-        let mut text = String::new();
-        for (name, value) in &self.query {
-            if !text.is_empty() {
-                text.push('&');
-            }
-            text += name;
-            text.push('=');
-            text += &percent::encode(value.as_bytes());
-        }
-        text
-    }
-}
-
-impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| value.to_str().ok())
-    }
 }
 
 impl Endpoint {
@@ -202,6 +112,8 @@ impl Endpoint {
             credentials: settings.credentials,
             clock,
             protection: AtomicU8::new(settings.protection.map_or(0, Protection::to_byte)),
+            limits_folder: settings.limits_folder,
+            known_limits: OnceCell::new(),
             retry: Retry::new(settings.patience),
             workers: Workers::new(settings.parallel_max),
             around,
@@ -260,17 +172,17 @@ impl Endpoint {
             Payload::Part(source, framing) => (source.len(), Some(*framing)),
         };
         let meter = Arc::new(Meter::new(&self.tally, payload_len));
-        let (request, outcome) = self.request(call, &meter).await?;
+        let Prepared { request, outcome, access_key_id } = self.prepare(call, &meter).await?;
         let sent = watched(&call.doing, call.idle, &meter, self.http.execute(request)).await?;
         if let Some(failure) = outcome.as_ref().and_then(|outcome| outcome.failure.get()) {
             return Err(self.read_failure(call, failure));
         }
         let response = sent.map_err(|error| connection_error(&call.doing, &error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_answer(&call.doing, call.idle, &meter, response).await?;
-        if !status.is_success() {
-            return Err(answers::refusal(&call.doing, status.as_u16(), &headers, &body, self.clock.now_ms()));
+        if !response.status().is_success() {
+            return Err(self.refusal(call, &meter, response, access_key_id).await);
         }
+        let headers = response.headers().clone();
+        let body = read_answer(&call.doing, call.idle, &meter, response).await?;
         if framing.is_some() {
             meter.finish();
         }
@@ -280,133 +192,33 @@ impl Endpoint {
 
     /// One attempt that ends with the headers of a good answer.
     pub async fn open(&self, call: &Call, meter: &Arc<Meter>) -> Result<reqwest::Response, Error> {
-        let (request, _) = self.request(call, meter).await?;
+        let Prepared { request, access_key_id, .. } = self.prepare(call, meter).await?;
         let sent = watched(&call.doing, call.idle, meter, self.http.execute(request)).await?;
         let response = sent.map_err(|error| connection_error(&call.doing, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = read_answer(&call.doing, call.idle, meter, response).await?;
-        Err(answers::refusal(&call.doing, status, &headers, &body, self.clock.now_ms()))
+        Err(self.refusal(call, meter, response, access_key_id).await)
     }
 
-    /// A URL that whoever has it may use for `expires_s` seconds.
-    pub async fn presign(&self, call: &Call, expires_s: u32) -> Result<String, Error> {
-        let url = self.url(call)?;
-        let Some(keys) = self.credentials.current().await? else {
-            return Err(Error::Credentials("a URL is presigned with keys".into()));
-        };
-        let mut headers = HeaderMap::new();
-        headers.insert(header::HOST, host(&url)?);
-        let now_s = self.clock.now_ms() / 1000;
-        let query = self.signer(keys).presign(
-            call.method.as_str(),
-            url.path(),
-            &call.query_text(),
-            &headers,
-            expires_s,
-            now_s,
-        );
-        let mut url = url;
-        url.set_query(Some(&query));
-        Ok(url.into())
-    }
-
-    async fn request(
+    /// Reads an error answer.
+    async fn refusal(
         &self,
         call: &Call,
         meter: &Arc<Meter>,
-    ) -> Result<(reqwest::Request, Option<Arc<crate::client::send_body::Outcome>>), Error> {
-        let url = self.url(call)?;
-        let mut headers = call.headers.clone();
-        headers.insert(header::HOST, host(&url)?);
-        let payload = match &call.body {
-            Payload::Bytes(bytes) => {
-                use sha2::Digest as _;
-                PayloadKind::Sha256(sha2::Sha256::digest(bytes).into())
-            }
-            Payload::Part(_, Framing::Plain) => PayloadKind::Unsigned,
-            Payload::Part(source, Framing::Trailer(algorithm)) => {
-                trailer_headers(&mut headers, source.len(), *algorithm);
-                PayloadKind::UnsignedChunksTrailer
-            }
+        response: reqwest::Response,
+        access_key_id: Option<String>,
+    ) -> Error {
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = match read_answer(&call.doing, call.idle, meter, response).await {
+            Ok(body) => body,
+            Err(error) => return error,
         };
-        match self.credentials.current().await? {
-            Some(keys) => {
-                let now_s = self.clock.now_ms() / 1000;
-                let query = url.query().unwrap_or("");
-                self.signer(keys).sign_header(
-                    call.method.as_str(),
-                    url.path(),
-                    query,
-                    &mut headers,
-                    payload,
-                    now_s,
-                );
-            }
-            None => {
-                let value = HeaderValue::try_from(payload.to_header()).expect("S3's words are ASCII");
-                headers.insert("x-amz-content-sha256", value);
-            }
+        let mut refused = answers::refusal(&call.doing, status, &headers, &body, self.clock.now_ms());
+        if let Error::Refused { refusal, .. } = &mut refused {
+            refusal.access_key_id = access_key_id;
         }
-        let mut request = reqwest::Request::new(call.method.clone(), url);
-        let outcome = match &call.body {
-            Payload::Bytes(bytes) => {
-                if !bytes.is_empty() {
-                    *request.body_mut() = Some(bytes.clone().into());
-                } else if matches!(call.method, Method::PUT | Method::POST) {
-                    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
-                }
-                None
-            }
-            Payload::Part(source, framing) => {
-                let len = framed_len(*framing, source.len(), self.around.piece_len);
-                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-                let (body, outcome) = send_body(source.clone(), *framing, &self.around, Arc::clone(meter));
-                *request.body_mut() = Some(reqwest::Body::wrap(body));
-                Some(outcome)
-            }
-        };
-        *request.headers_mut() = headers;
-        Ok((request, outcome))
-    }
-
-    fn signer(&self, keys: Keys) -> Signer {
-        Signer {
-            access_key_id: keys.access_key_id,
-            secret: keys.secret,
-            region: self.region.clone(),
-            session_token: keys.session_token,
-        }
-    }
-
-    fn url(&self, call: &Call) -> Result<Url, Error> {
-        let mut url = self.base.clone();
-        // A dot in a host's first label would not match a wildcard certificate.
-        let in_path = self.is_path_style || call.bucket.contains('.') || call.bucket.is_empty();
-        let mut path = String::from("/");
-        if in_path {
-            path += &call.bucket;
-            if !call.key.is_empty() {
-                path.push('/');
-            }
-        } else {
-            let host = format!("{}.{}", call.bucket, url.host_str().unwrap_or_default());
-            url.set_host(Some(&host))
-                .map_err(|error| Error::Usage(format!("{host:?} is no host: {error}")))?;
-        }
-        path += &percent::encode_path(call.key.as_bytes());
-        url.set_path(&path);
-        if url.path() != path {
-            return Err(Error::Usage(format!(
-                "the key {:?} cannot be sent: a URL's path has no `.` or `..` segments",
-                call.key
-            )));
-        }
-        let query = call.query_text();
-        url.set_query((!query.is_empty()).then_some(&query));
-        Ok(url)
+        refused
     }
 
     fn read_failure(&self, call: &Call, failure: &std::io::Error) -> Error {
@@ -425,9 +237,11 @@ impl Attempts<'_> {
         let endpoint = self.endpoint;
         let class = error.class();
         if class == Class::Refresh {
-            if self.has_refreshed || !endpoint.credentials.expired().await {
+            let Error::Refused { refusal, .. } = &error else { return Err(error) };
+            let (false, Some(access_key_id)) = (self.has_refreshed, &refusal.access_key_id) else {
                 return Err(error);
-            }
+            };
+            endpoint.credentials.expired(access_key_id).await;
             self.has_refreshed = true;
             return Ok(());
         }
@@ -471,149 +285,4 @@ impl Protection {
 
 fn is_aws(url: &Url) -> bool {
     url.host_str().is_some_and(|host| host.ends_with(".amazonaws.com"))
-}
-
-fn http_client(ca_bundle: Option<&[u8]>, parallel_max: usize) -> Result<reqwest::Client, Error> {
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("dovetail/", env!("CARGO_PKG_VERSION")))
-        // Many streams over one connection would share its one window; bulk wants connections of its own.
-        .http1_only()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .tcp_keepalive(Duration::from_secs(30))
-        .pool_max_idle_per_host(parallel_max)
-        .pool_idle_timeout(Duration::from_secs(20))
-        // Both are ours: a redirect changes the signature, and what is safe to repeat is known here.
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never());
-    if let Some(pem) = ca_bundle {
-        let unreadable = |error| Error::Usage(format!("the CA bundle cannot be read: {error}"));
-        builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?);
-    }
-    builder.build().map_err(|error| Error::Usage(format!("cannot set up HTTP: {}", chain(&error))))
-}
-
-fn trailer_headers(headers: &mut HeaderMap, len: u64, algorithm: Algorithm) {
-    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("aws-chunked"));
-    headers.insert("x-amz-decoded-content-length", HeaderValue::from(len));
-    headers.insert("x-amz-sdk-checksum-algorithm", HeaderValue::from_static(algorithm.name()));
-    let name = crate::wire::checksum::header_name(algorithm);
-    headers.insert("x-amz-trailer", HeaderValue::from_static(name));
-}
-
-/// As hyper would write it: without the port when it is the scheme's own.
-fn host(url: &Url) -> Result<HeaderValue, Error> {
-    let host = url.host_str().unwrap_or_default();
-    let host = match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    };
-    HeaderValue::try_from(host).map_err(|_| Error::Usage(format!("{url} has a strange host")))
-}
-
-/// Waits for `future` as long as something moves.
-pub async fn watched<T>(
-    doing: &str,
-    idle: Duration,
-    meter: &Meter,
-    future: impl Future<Output = T>,
-) -> Result<T, Error> {
-    tokio::pin!(future);
-    let mut seen = meter.activity();
-    loop {
-        match tokio::time::timeout(idle, &mut future).await {
-            Ok(value) => return Ok(value),
-            Err(_) if meter.activity() == seen => {
-                return Err(Error::Stalled { doing: doing.to_owned(), idle });
-            }
-            Err(_) => seen = meter.activity(),
-        }
-    }
-}
-
-async fn read_answer(
-    doing: &str,
-    idle: Duration,
-    meter: &Meter,
-    mut response: reqwest::Response,
-) -> Result<Bytes, Error> {
-    let mut body = BytesMut::new();
-    loop {
-        let read = watched(doing, idle, meter, response.chunk()).await?;
-        match read.map_err(|error| connection_error(doing, &error))? {
-            None => return Ok(body.freeze()),
-            Some(bytes) if body.len() + bytes.len() > ANSWER_LEN_MAX => {
-                return Err(Error::malformed(doing, "it is too long"));
-            }
-            Some(bytes) => body.extend_from_slice(&bytes),
-        }
-    }
-}
-
-pub fn connection_error(doing: &str, error: &reqwest::Error) -> Error {
-    Error::Connection { doing: doing.to_owned(), reason: chain(error) }
-}
-
-/// The last two causes: the outer ones only say that a request failed, and repeat the URL.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut causes = Vec::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        causes.push(error.to_string());
-        cause = error.source();
-    }
-    match causes.as_slice() {
-        [] => error.to_string(),
-        [.., before, last] if before != last => format!("{before}: {last}"),
-        [.., last] => last.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::client::credentials::Source as KeySource;
-
-    fn endpoint(url: Option<&str>) -> Endpoint {
-        let clock = Clock::manual(0);
-        let settings = Settings {
-            url: url.map(str::to_owned),
-            region: "eu-west-1".into(),
-            path_style: None,
-            ca_bundle: None,
-            credentials: Credentials::new(KeySource::Anonymous, clock.clone(), Tasks::new()),
-            patience: Duration::from_secs(1),
-            parallel_max: 4,
-            bytes_per_s: None,
-            protection: None,
-        };
-        Endpoint::new(settings, clock, Tasks::new(), Arc::new(Tally::silent())).unwrap()
-    }
-
-    fn url(endpoint: &Endpoint, bucket: &str, key: &str) -> Result<String, Error> {
-        endpoint.url(&Call::new("try", Method::GET, bucket, key).query("prefix", "a b")).map(String::from)
-    }
-
-    #[tokio::test]
-    async fn aws_has_the_bucket_in_the_host_and_others_in_the_path() {
-        let aws = endpoint(None);
-        let expected = "https://bucket.s3.eu-west-1.amazonaws.com/a/b%20c?prefix=a%20b";
-        assert_eq!(url(&aws, "bucket", "a/b c").unwrap(), expected);
-        let expected = "https://s3.eu-west-1.amazonaws.com/with.dots/?prefix=a%20b";
-        assert_eq!(url(&aws, "with.dots", "").unwrap().replace("dots?", "dots/?"), expected);
-        let other = endpoint(Some("http://127.0.0.1:9000/"));
-        assert_eq!(
-            url(&other, "bucket", "//a+%").unwrap(),
-            "http://127.0.0.1:9000/bucket///a%2B%25?prefix=a%20b"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_key_that_a_url_would_change_is_refused_rather_than_sent_elsewhere() {
-        let other = endpoint(Some("http://127.0.0.1:9000"));
-        for key in ["a/../b", "./a", "a/."] {
-            assert!(url(&other, "bucket", key).is_err(), "{key}");
-        }
-        assert!(url(&other, "bucket", "a/...b/.c").is_ok());
-    }
 }

@@ -34,6 +34,9 @@ pub enum Error {
     Busy { what: String },
     #[error("cannot find credentials: {0}")]
     Credentials(String),
+    /// Some of what was asked for was not done.
+    #[error("{0}")]
+    Incomplete(String),
     /// What was asked for makes no sense.
     #[error("{0}")]
     Usage(String),
@@ -52,6 +55,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Where the bucket is, when the answer says so.
     pub region: Option<String>,
+    /// Whose signature was refused.
+    pub access_key_id: Option<String>,
     /// Seconds that the server's clock is ahead of ours, when the answer shows it.
     pub clock_ahead_s: Option<i64>,
 }
@@ -140,10 +145,18 @@ impl Error {
         }
     }
 
+    /// Whether the same command may work later, and goes on then.
+    pub fn is_resumable(&self) -> bool {
+        self.class() != Class::Stop || matches!(self, Error::File { source, .. } if is_full(source))
+    }
+
     /// What the person at the keyboard can do about it.
     pub fn advice(&self) -> Option<String> {
         match self {
             Error::Refused { refusal, .. } => refusal.advice(),
+            Error::File { source, .. } if is_full(source) => {
+                Some("free some space, then run the same command: it goes on where it stopped".into())
+            }
             Error::Changed { .. } => Some("run the command again when nothing writes to it".into()),
             Error::Connection { .. } => Some("check --endpoint-url and the network".into()),
             Error::Credentials(_) => Some(
@@ -153,6 +166,10 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Refusal {
@@ -223,6 +240,7 @@ mod tests {
             request_id: String::new(),
             retry_after: None,
             region: Some("eu-north-1".into()),
+            access_key_id: None,
             clock_ahead_s: Some(1200),
         };
         Error::Refused { doing: "upload part 3".into(), refusal: Box::new(refusal) }
@@ -261,5 +279,8 @@ mod tests {
         assert!(advice(403, "AccessDenied").contains("--profile"));
         assert!(advice(404, "NoSuchBucket").contains("dovetail mb"));
         assert_eq!(advice(404, "NoSuchKey"), "");
+        let full = Error::file("write file", io::ErrorKind::StorageFull.into());
+        assert!(full.is_resumable() && full.advice().unwrap().contains("free some space"));
+        assert!(!Error::file("write file", io::ErrorKind::PermissionDenied.into()).is_resumable());
     }
 }

@@ -1,20 +1,22 @@
 //! Fetching one range of an object, until it has arrived as it should be.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use dovetail_digest::{Algorithm, Digest, Hasher};
 use http::Method;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::client::address::Address;
 use crate::client::answers::ListedPart;
-use crate::client::endpoint::{Call, Endpoint, IDLE_TIMEOUT, connection_error, watched};
+use crate::client::call::Call;
+use crate::client::chunks::Chunk;
+use crate::client::connection::{IDLE_TIMEOUT, connection_error, watched};
+use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
+use crate::client::part_file::PartFile;
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::{ObjectHead, object_head};
 use crate::client::source::Source;
@@ -22,7 +24,7 @@ use crate::client::tally::Meter;
 use crate::wire::etag;
 
 /// Pieces that wait between the network and the disk, for each range.
-const QUEUED_PIECES: usize = 2;
+const QUEUED_PIECES: usize = 1;
 /// Ranges are cut like the object's parts when these have such a length: not too many, and not too much to lose.
 const RANGE_LEN_MIN: u64 = 4 << 20;
 const RANGE_LEN_MAX: u64 = 64 << 20;
@@ -72,9 +74,12 @@ impl Checks {
 /// Where a range goes.
 #[derive(Clone)]
 pub enum Sink {
-    File(Arc<File>),
-    Memory(Arc<std::sync::Mutex<Vec<Bytes>>>),
+    File(Arc<PartFile>),
+    Memory(Gathered),
 }
+
+/// Pieces in order, for what is too small for a file of its own or goes into a pipe.
+pub type Gathered = Arc<Mutex<Vec<Bytes>>>;
 
 /// Fetches a range until it has arrived whole, and hashes it on the way.
 pub async fn fetch(
@@ -112,7 +117,8 @@ async fn fetch_once(
     let mut response = endpoint.open(&call, &meter).await?;
     check_answer(&doing, range, is_whole, &response)?;
     let head = object_head(&doing, response.headers())?;
-    let (sender, writer) = start_writer(endpoint, sink, range);
+    let mut intake = Intake::start(endpoint, sink, part.offset);
+    let mut hasher = Hasher::new(range.algorithm);
     let mut left = part.len;
     while left > 0 {
         let piece = watched(&doing, IDLE_TIMEOUT, &meter, response.chunk()).await?;
@@ -123,19 +129,19 @@ async fn fetch_once(
         let len = piece.len() as u64;
         left = left.checked_sub(len).ok_or_else(|| Error::malformed(&doing, "it is too long"))?;
         meter.add(len);
+        hasher.update(&piece);
         let pause = endpoint.around.throttle.reserve(len);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        if sender.send(piece).await.is_err() {
+        if !intake.take(piece).await {
             // The writer has failed, and says why below.
             break;
         }
     }
-    drop(sender);
-    let written = writer.await.map_err(io::Error::other).flatten();
-    let digest =
-        written.map_err(|error| Error::file(format!("write what {} holds", range.address), error))?;
+    let written = intake.finish().await;
+    written.map_err(|error| Error::file(format!("write what {} holds", range.address), error))?;
+    let digest = hasher.finish();
     if range.expected.is_some_and(|expected| expected != digest) {
         return Err(Error::Corrupt { doing, reason: "what arrived has not the part's checksum".into() });
     }
@@ -169,44 +175,91 @@ fn check_answer(
     Ok(())
 }
 
-type Writer = tokio::task::JoinHandle<io::Result<Digest>>;
+/// Takes in what arrives. A thread that may block writes a piece while the next one is filled.
+enum Intake {
+    File {
+        file: Arc<PartFile>,
+        filling: Chunk,
+        full: mpsc::Sender<Bytes>,
+        writer: JoinHandle<io::Result<()>>,
+    },
+    Memory(Gathered),
+}
 
-/// Writes and hashes on a thread that may block, while the next bytes arrive.
-fn start_writer(endpoint: &Endpoint, sink: &Sink, range: &Range) -> (mpsc::Sender<Bytes>, Writer) {
-    let (sender, mut pieces) = mpsc::channel::<Bytes>(QUEUED_PIECES);
-    let (sink, mut at, algorithm) = (sink.clone(), range.part.offset, range.algorithm);
-    if let Sink::Memory(gathered) = &sink {
-        // What an attempt before this one has left.
-        gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+impl Intake {
+    fn start(endpoint: &Endpoint, sink: &Sink, offset: u64) -> Intake {
+        match sink {
+            Sink::File(file) => {
+                let (full, mut pieces) = mpsc::channel::<Bytes>(QUEUED_PIECES);
+                let (own, mut at) = (Arc::clone(file), offset);
+                let writer = endpoint.around.tasks.spawn_blocking(move || {
+                    while let Some(piece) = pieces.blocking_recv() {
+                        own.write_all_at(&piece, at)?;
+                        at += piece.len() as u64;
+                    }
+                    Ok(())
+                });
+                Intake::File { file: Arc::clone(file), filling: file.chunks().take(), full, writer }
+            }
+            Sink::Memory(gathered) => {
+                // What an attempt before this one has left.
+                lock(gathered).clear();
+                Intake::Memory(Arc::clone(gathered))
+            }
+        }
     }
-    let writer = endpoint.around.tasks.spawn_blocking(move || {
-        let mut hasher = Hasher::new(algorithm);
-        while let Some(piece) = pieces.blocking_recv() {
-            hasher.update(&piece);
-            match &sink {
-                Sink::File(file) => file.write_all_at(&piece, at)?,
-                Sink::Memory(gathered) => {
-                    gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(piece.clone());
+
+    /// False once nothing more can be written.
+    async fn take(&mut self, mut piece: Bytes) -> bool {
+        match self {
+            Intake::Memory(gathered) => lock(gathered).push(piece),
+            Intake::File { file, filling, full, .. } => {
+                while !piece.is_empty() {
+                    let taken = filling.fill(&piece);
+                    piece.advance(taken);
+                    if filling.is_full() {
+                        let chunk = std::mem::replace(filling, file.chunks().take());
+                        if full.send(chunk.filled()).await.is_err() {
+                            return false;
+                        }
+                    }
                 }
             }
-            at += piece.len() as u64;
         }
-        Ok(hasher.finish())
-    });
-    (sender, writer)
+        true
+    }
+
+    /// Waits until all of it is written.
+    async fn finish(self) -> io::Result<()> {
+        match self {
+            Intake::Memory(_) => Ok(()),
+            Intake::File { filling, full, writer, .. } => {
+                let last = filling.filled();
+                if !last.is_empty() {
+                    // A writer that has failed says so below.
+                    let _ = full.send(last).await;
+                }
+                drop(full);
+                writer.await.map_err(io::Error::other).flatten()
+            }
+        }
+    }
+}
+
+pub fn lock(gathered: &Gathered) -> MutexGuard<'_, Vec<Bytes>> {
+    gathered.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the part file still holds what the journal remembers.
 pub async fn is_intact(
     endpoint: &Endpoint,
-    file: &Arc<File>,
-    path: &Path,
+    file: &PartFile,
     range: &Range,
     expected: Digest,
 ) -> Result<bool, Error> {
     let Part { offset, len, .. } = range.part;
-    let source = Source::File { file: Arc::clone(file), path: path.into(), offset, len };
-    let doing = format!("read {}", path.display());
+    let source = Source::File { file: Arc::clone(file.file()), path: file.path().into(), offset, len };
+    let doing = format!("read {}", file.path().display());
     Ok(endpoint.digest(&source, range.algorithm, &doing).await? == expected)
 }
 

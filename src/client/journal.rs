@@ -54,6 +54,9 @@ pub struct Header {
     pub algorithm: String,
     /// In Unix milliseconds.
     pub started_ms: i64,
+    /// Of an upload: what describes the object, should it have to start over.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
 }
 
 /// A further line: a part that has arrived.
@@ -100,6 +103,7 @@ impl Header {
             etag: None,
             algorithm: String::new(),
             started_ms: 0,
+            headers: Vec::new(),
         }
     }
 

@@ -1,10 +1,11 @@
 //! The client half: uploads and downloads that go on where they broke off, against any S3 endpoint.
 //!
-//! - [`endpoint`] sends one signed request and reads its answer; [`requests`] has S3's operations on it, and
-//!   [`answers`] their documents. [`retry`] decides what a failure means.
+//! - [`endpoint`] sends one signed request ([`call`], `signing`) over a [`connection`] and reads its answer; [`requests`] and [`multipart`] have S3's operations on
+//!   it, and [`answers`] their documents. [`retry`] decides what a failure means.
 //! - [`upload`], [`pipe`] and [`download`] move an object in parts; [`fetch`] and [`sent_part`] do
 //!   one of them, [`plan`] cuts, [`workers`] says how many parts
 //!   move at once, [`source`] reads and hashes them on the way, [`journal`] remembers them.
+//! - [`limits`] asks an endpoint what it accepts.
 //! - [`progress`] tells a person or a program what happens.
 //!
 //! It shares `wire` and the digests with the server, and knows nothing of how a server stores anything. It does not
@@ -12,7 +13,9 @@
 
 pub mod address;
 pub mod answers;
+pub mod call;
 pub mod chunks;
+pub mod connection;
 pub mod copy;
 pub mod credentials;
 pub mod download;
@@ -21,14 +24,19 @@ pub mod error;
 pub mod fetch;
 pub mod identity;
 pub mod journal;
+pub mod limits;
+pub mod multipart;
+pub mod part_file;
 pub mod pipe;
 pub mod plan;
+pub mod print;
 pub mod profiles;
 pub mod progress;
 pub mod requests;
 pub mod retry;
 pub mod send_body;
 pub mod sent_part;
+mod signing;
 pub mod source;
 pub mod tally;
 pub mod throttle;

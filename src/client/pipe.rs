@@ -18,14 +18,15 @@ use crate::client::address::Address;
 use crate::client::chunks::{CHUNK_LEN, Chunks};
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::Error;
-use crate::client::plan::{PART_LEN_DEFAULT, Part, pipe_part_len};
-use crate::client::requests::{NewUpload, SentPart, Written, combined, composite_etag};
+use crate::client::multipart::{NewUpload, SentPart, combined, composite_etag};
+use crate::client::plan::{Part, Plan, pipe_part_len};
+use crate::client::requests::Written;
 use crate::client::source::Source;
 use crate::client::tally::Event;
 use crate::client::upload::{Done, PutOptions};
 
 /// Larger parts wait in a file.
-const MEMORY_PART_LEN_MAX: u64 = PART_LEN_DEFAULT;
+const MEMORY_PART_LEN_MAX: u64 = 16 << 20;
 /// Two parts in files at a time: one being read, one being sent.
 const SPOOLED_PARTS: usize = 2;
 
@@ -62,7 +63,7 @@ pub async fn put_pipe<R: Read + Send + 'static>(
     options: &PutOptions,
     pipe: &PipeOptions,
 ) -> Result<Done, Error> {
-    let first_len = options.part_len.unwrap_or(PART_LEN_DEFAULT);
+    let first_len = Plan::new(0, options.part_len, endpoint.limits().await)?.part_len;
     let memory_len = first_len.min(MEMORY_PART_LEN_MAX);
     let intake = Intake {
         input,

@@ -1,11 +1,9 @@
 //! How an object is cut into parts.
 
-use crate::base::limits::{MIB, OBJECT_LEN_MAX, PART_LEN_MAX, PART_LEN_MIN, PART_NUMBER_MAX};
+use crate::base::limits::{MIB, PART_LEN_MAX};
 use crate::client::Error;
-
-/// Large enough that a part's round trip is small beside its transfer, small enough that little is lost when a
-/// connection breaks. 10,000 of them make 156 GiB.
-pub const PART_LEN_DEFAULT: u64 = 16 * MIB;
+use crate::client::progress::size;
+use crate::wire::limits::Limits;
 
 /// Pipes of unknown length send this many parts of the first length before parts begin to grow: 6.25 GiB.
 const PIPE_STEADY_PARTS: u16 = 400;
@@ -30,18 +28,19 @@ pub struct Part {
 }
 
 impl Plan {
-    /// A plan for `len` bytes, in parts of the wished length or longer if there would be more than 10,000.
-    pub fn new(len: u64, part_len: Option<u64>) -> Result<Plan, Error> {
-        let part_len = part_len.unwrap_or(PART_LEN_DEFAULT);
-        if !(PART_LEN_MIN..=PART_LEN_MAX).contains(&part_len) {
-            return Err(Error::Usage("a part has from 5 MiB to 5 GiB".into()));
+    /// A plan for `len` bytes within what the endpoint accepts, in parts of the wished length or longer if there would
+    /// be too many.
+    pub fn new(len: u64, part_len: Option<u64>, limits: &Limits) -> Result<Plan, Error> {
+        let part_len = part_len.unwrap_or(limits.part_len_preferred);
+        if !(limits.part_len_min..=limits.part_len_max).contains(&part_len) {
+            let (min, max) = (size(limits.part_len_min), size(limits.part_len_max));
+            return Err(Error::Usage(format!("a part has from {min} to {max}")));
         }
-        if len > OBJECT_LEN_MAX {
-            return Err(Error::Usage(format!(
-                "an object has at most {OBJECT_LEN_MAX} bytes, this one {len}"
-            )));
+        if len > limits.object_len_max {
+            let most = limits.object_len_max;
+            return Err(Error::Usage(format!("an object has at most {most} bytes, this one {len}")));
         }
-        let least = len.div_ceil(u64::from(PART_NUMBER_MAX)).div_ceil(MIB) * MIB;
+        let least = len.div_ceil(u64::from(limits.parts_max)).div_ceil(MIB) * MIB;
         Ok(Plan { len, part_len: part_len.max(least) })
     }
 
@@ -78,13 +77,20 @@ pub fn pipe_part_len(number: u16, first: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::limits::{OBJECT_LEN_MAX, PART_LEN_MIN};
+
+    const PART_LEN_DEFAULT: u64 = 16 * MIB;
+
+    fn plan(len: u64, part_len: Option<u64>) -> Result<Plan, Error> {
+        Plan::new(len, part_len, &Limits::default())
+    }
 
     #[test]
     fn parts_cover_the_object_without_gap_or_overlap() {
         for len in
             [0, 1, PART_LEN_DEFAULT - 1, PART_LEN_DEFAULT, PART_LEN_DEFAULT + 1, 1 << 40, OBJECT_LEN_MAX]
         {
-            let plan = Plan::new(len, None).unwrap();
+            let plan = plan(len, None).unwrap();
             let mut end = 0;
             for part in plan.parts() {
                 assert_eq!(part.offset, end, "{len}");
@@ -97,14 +103,32 @@ mod tests {
 
     #[test]
     fn part_sizes_grow_so_that_10_000_parts_fit() {
-        assert_eq!(Plan::new(100, None).unwrap().count(), 1);
-        assert_eq!(Plan::new(10_000 * PART_LEN_DEFAULT, None).unwrap().part_len, PART_LEN_DEFAULT);
-        let plan = Plan::new(10_000 * PART_LEN_DEFAULT + 1, None).unwrap();
-        assert_eq!(plan.part_len, PART_LEN_DEFAULT + MIB);
-        assert!(plan.count() <= 10_000);
-        assert!(Plan::new(OBJECT_LEN_MAX + 1, None).is_err());
-        assert!(Plan::new(100, Some(PART_LEN_MIN - 1)).is_err());
-        assert!(Plan::new(100, Some(PART_LEN_MAX + 1)).is_err());
+        assert_eq!(plan(100, None).unwrap().count(), 1);
+        assert_eq!(plan(10_000 * PART_LEN_DEFAULT, None).unwrap().part_len, PART_LEN_DEFAULT);
+        let grown = plan(10_000 * PART_LEN_DEFAULT + 1, None).unwrap();
+        assert_eq!(grown.part_len, PART_LEN_DEFAULT + MIB);
+        assert!(grown.count() <= 10_000);
+        assert!(plan(OBJECT_LEN_MAX + 1, None).is_err());
+        assert!(plan(100, Some(PART_LEN_MIN - 1)).is_err());
+        assert!(plan(100, Some(PART_LEN_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn the_endpoint_s_limits_decide() {
+        let limits = Limits {
+            part_len_min: MIB,
+            part_len_max: 64 * MIB,
+            part_len_preferred: 8 * MIB,
+            parts_max: 100,
+            object_len_max: 1000 * MIB,
+            ..Limits::default()
+        };
+        assert_eq!(Plan::new(80 * MIB, None, &limits).unwrap().part_len, 8 * MIB);
+        assert_eq!(Plan::new(1000 * MIB, None, &limits).unwrap().part_len, 10 * MIB);
+        assert!(Plan::new(80 * MIB, Some(MIB), &limits).is_ok());
+        let refused = Plan::new(80 * MIB, Some(65 * MIB), &limits).unwrap_err().to_string();
+        assert_eq!(refused, "a part has from 1.0 MiB to 64 MiB");
+        assert!(Plan::new(1001 * MIB, None, &limits).is_err());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -40,6 +40,8 @@ pub struct Display {
     verbose: bool,
     bar: ProgressBar,
     started: Instant,
+    /// Of the file that was done last.
+    checksum: Arc<Mutex<Option<String>>>,
 }
 
 impl Display {
@@ -53,7 +55,7 @@ impl Display {
             }
             _ => ProgressBar::hidden(),
         };
-        Display { mode, verbose, bar, started: Instant::now() }
+        Display { mode, verbose, bar, started: Instant::now(), checksum: Arc::default() }
     }
 
     /// Sums that tell this display what happens.
@@ -96,7 +98,11 @@ impl Display {
                 seconds,
                 retries: sums.retries,
             }),
-            Mode::Bar | Mode::Lines => say(&summary(&sums, failed, seconds, verb)),
+            Mode::Bar | Mode::Lines => {
+                let checksum = self.checksum.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let checksum = checksum.filter(|_| sums.files_done == 1);
+                say(&summary(&sums, failed, seconds, verb, checksum.as_deref()));
+            }
             Mode::Quiet => {}
         }
     }
@@ -122,6 +128,9 @@ impl Display {
     fn event(&self, event: &Event) {
         if self.mode == Mode::Json {
             return print_json(event);
+        }
+        if let Event::Done { checksum, .. } = event {
+            self.checksum.lock().unwrap_or_else(PoisonError::into_inner).clone_from(checksum);
         }
         let text = match event {
             Event::Failed { what, error, advice, .. } => match advice {
@@ -191,7 +200,7 @@ fn status(sums: &Snapshot, bytes_per_s: f64) -> String {
     text
 }
 
-fn summary(sums: &Snapshot, failed: u64, seconds: f64, verb: &str) -> String {
+fn summary(sums: &Snapshot, failed: u64, seconds: f64, verb: &str, checksum: Option<&str>) -> String {
     let files = if sums.files_done == 1 { "1 file".to_owned() } else { format!("{} files", sums.files_done) };
     let mut text = format!("{files}, {}", size(sums.done_len));
     if sums.moved_len != sums.done_len {
@@ -203,6 +212,9 @@ fn summary(sums: &Snapshot, failed: u64, seconds: f64, verb: &str) -> String {
     }
     if sums.retries > 0 {
         text += &format!(", {} retries", sums.retries);
+    }
+    if let Some(checksum) = checksum {
+        text += &format!(", {checksum}");
     }
     if failed > 0 {
         text += &format!(", {failed} failed");
@@ -287,8 +299,12 @@ mod tests {
         let expected = "1.0 GiB of 4.0 GiB, 512 MiB/s, 6.0 s left, 1 of 3 files, 8 in flight, 2 retries";
         assert_eq!(status(&files, (512 << 20) as f64), expected);
         assert_eq!(
-            summary(&files, 1, 2.0, "sent"),
+            summary(&files, 1, 2.0, "sent", None),
             "1 file, 1.0 GiB in 2.0 s, 512 MiB/s, 2 retries, 1 failed"
+        );
+        assert_eq!(
+            summary(&pipe, 0, 0.0, "sent", Some("CRC64NVME:AAAAAAAAAAA=")),
+            "0 files, 3.0 MiB in 0.0 s, CRC64NVME:AAAAAAAAAAA="
         );
     }
 

@@ -83,6 +83,14 @@ impl Workers {
         self.lock().limit_max
     }
 
+    /// The endpoint says how many it takes at most.
+    pub fn bound(&self, limit_max: usize) {
+        let mut state = self.lock();
+        state.limit_max = state.limit_max.min(limit_max.max(1));
+        let limit = state.limit.min(state.limit_max);
+        self.shrink(&mut state, limit);
+    }
+
     /// A request over `len` bytes worked.
     pub fn succeeded(&self, len: u64) {
         let mut state = self.lock();
@@ -100,12 +108,17 @@ impl Workers {
             return;
         }
         let limit = (state.limit / 2).max(1);
+        self.shrink(&mut state, limit);
+        state.best_rate = 0.0;
+        state.window = Window { has_shrunk: true, ..Window::new() };
+    }
+
+    /// Permits that are out vanish when they come back.
+    fn shrink(&self, state: &mut State, limit: usize) {
         let mut surplus = state.limit - limit;
         surplus -= self.permits.forget_permits(surplus);
         state.debt += surplus;
         state.limit = limit;
-        state.best_rate = 0.0;
-        state.window = Window { has_shrunk: true, ..Window::new() };
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -188,6 +201,20 @@ mod tests {
             }
         }
         assert!(workers.limit() <= START + 2, "{}", workers.limit());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stays_under_what_the_endpoint_takes() {
+        let workers = Workers::new(8);
+        let held = [workers.permit().await, workers.permit().await, workers.permit().await];
+        workers.bound(2);
+        assert_eq!((workers.limit(), workers.limit_max()), (2, 2));
+        drop(held);
+        assert_eq!(workers.permits.available_permits(), 2);
+        workers.bound(100);
+        assert_eq!(workers.limit_max(), 2, "what was asked for first holds too");
+        workers.bound(0);
+        assert_eq!(workers.limit(), 1);
     }
 
     #[tokio::test(start_paused = true)]

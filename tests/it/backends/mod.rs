@@ -3,7 +3,7 @@
 //! `tools/test-servers` installs the servers. A test whose server is missing fails and says so.
 
 mod memory;
-mod server;
+pub mod server;
 mod trouble;
 
 use dovetail::base::tasks::Tasks;

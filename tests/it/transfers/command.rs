@@ -52,6 +52,11 @@ impl Machine {
         bytes
     }
 
+    /// Writes `~/.aws/config`.
+    pub fn configure(&self, text: &str) {
+        std::fs::write(self.path("aws-config"), text).expect("the configuration can be written");
+    }
+
     pub fn journals(&self) -> usize {
         let folder = self.path("state/dovetail/transfers");
         std::fs::read_dir(folder).map_or(0, |entries| entries.count())
@@ -72,6 +77,11 @@ impl Machine {
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
             .env("XDG_STATE_HOME", self.path("state"))
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("AWS_CONFIG_FILE", self.path("aws-config"))
+            .env("AWS_SHARED_CREDENTIALS_FILE", self.path("aws-credentials"))
+            // Nobody asks a cloud's metadata service from a test.
+            .env("AWS_EC2_METADATA_DISABLED", "true")
             .stdin(Stdio::null());
         command
     }

@@ -2,7 +2,9 @@
 
 mod command;
 mod faults;
+mod keys;
 mod kills;
+mod other_server;
 mod proxy;
 mod resume;
 

@@ -35,6 +35,8 @@ pub enum Fault {
     /// The client gets the answer twice.
     DuplicateAnswer,
     Delay,
+    /// Answered by the proxy itself: the keys are too old.
+    Expired,
 }
 
 const FAULTS: [Fault; 11] = [
@@ -76,6 +78,11 @@ impl Exchange {
         Some((value("uploadId")?, value("partNumber")?))
     }
 
+    /// A GET of S3's, rather than of what the gateway accepts.
+    pub fn is_get(&self) -> bool {
+        self.method == "GET" && self.target != "/_/limits"
+    }
+
     pub fn is_list_parts(&self) -> bool {
         self.method == "GET" && self.target.contains("uploadId=")
     }
@@ -96,6 +103,8 @@ struct Shared {
     chooser: Mutex<Chooser>,
     exchanges: Mutex<Vec<Exchange>>,
     part_bytes: AtomicU64,
+    /// The key that is too old.
+    expired: Mutex<Option<String>>,
 }
 
 impl Proxy {
@@ -109,6 +118,7 @@ impl Proxy {
             chooser: Mutex::new(Box::new(|_, _, _| Fault::None)),
             exchanges: Mutex::default(),
             part_bytes: AtomicU64::new(0),
+            expired: Mutex::default(),
         });
         let tasks = Tasks::new();
         let (own, accepting) = (tasks.clone(), Arc::clone(&shared));
@@ -144,6 +154,11 @@ impl Proxy {
         });
     }
 
+    /// From now on, who signs with this key is told that it has expired.
+    pub fn expire(&self, access_key_id: &str) {
+        *self.shared.expired.lock().unwrap() = Some(access_key_id.to_string());
+    }
+
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.shared.exchanges.lock().unwrap().clone()
     }
@@ -176,6 +191,11 @@ async fn serve(shared: &Shared, mut client: TcpStream) -> std::io::Result<()> {
         let fault = {
             let mut seed = shared.seed.lock().unwrap();
             (shared.chooser.lock().unwrap())(&method, &target, &mut seed)
+        };
+        let expired = shared.expired.lock().unwrap().clone();
+        let fault = match expired.is_some_and(|key| text.contains(&format!("Credential={key}/"))) {
+            true => Fault::Expired,
+            false => fault,
         };
         let mut exchange = Exchange { method, target, fault, delivered: None };
         let index = {
@@ -212,6 +232,15 @@ async fn pass_on(
                 "HTTP/1.1 {status} No\r\ncontent-length: 0\r\nretry-after: 0\r\nconnection: close\r\n\r\n"
             );
             client.write_all(answer.as_bytes()).await?;
+            return cut();
+        }
+        Fault::Expired => {
+            let document =
+                "<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>";
+            let head =
+                format!("HTTP/1.1 400 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", document.len());
+            client.write_all(head.as_bytes()).await?;
+            client.write_all(document.as_bytes()).await?;
             return cut();
         }
         Fault::CutRequest => {

@@ -10,6 +10,9 @@
 //! the server's of what it has. Where the journal says nothing, the part is read and hashed again, which is still
 //! cheaper than sending it. A forgotten upload and a changed file start over, and say so.
 
+mod adopt;
+mod present;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,26 +21,30 @@ use std::sync::Arc;
 use dovetail_digest::Algorithm;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::base::limits::PART_LEN_MIN;
 use crate::client::address::Address;
 use crate::client::answers::{ListedObject, ListedPart};
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::{Class, Error};
 use crate::client::identity::{Change, FileIdentity};
 use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
+use crate::client::multipart::{NewUpload, SentPart, combined, composite_etag};
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::{
-    NewUpload, ObjectHead, SentPart, Written, combined, composite_etag, is_encrypted, is_md5,
-};
-use crate::client::sent_part::{PartSender, remembered, sent_before};
+use crate::client::requests::Written;
+use crate::client::sent_part::PartSender;
 use crate::client::source::Source;
 use crate::client::tally::Event;
 use crate::wire::error_code::ErrorCode;
+use crate::wire::limits::Limits;
+use adopt::Adopted;
 
 /// An upload that keeps vanishing is being aborted by somebody; going on would be a fight.
 const STARTS_MAX: u32 = 3;
+/// A file up to this length is sent in one request whatever the endpoint prefers.
+const ONE_REQUEST_LEN_MAX: u64 = PART_LEN_MIN;
 
 /// How files are uploaded.
 #[derive(Clone, Debug, Default)]
@@ -94,11 +101,12 @@ struct Session {
     doubtful: BTreeMap<u16, ListedPart>,
 }
 
-/// What a journal led to.
-enum Adopted {
-    Session(Box<Session>),
-    Done(Done),
-    Nothing,
+/// Headers as a journal remembers them; all that describe an object are text.
+fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |(name, value): (&HeaderName, &HeaderValue)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    };
+    headers.iter().filter_map(text).collect()
 }
 
 /// Uploads one file. The caller has counted it in the tally (`add_file`).
@@ -112,7 +120,11 @@ pub async fn put_file(
 ) -> Result<Done, Error> {
     let opened = open(endpoint, path).await?;
     let (file, path, identity) = opened;
-    let plan = Plan::new(identity.len, options.part_len)?;
+    // What fits into one small request needs no limits.
+    let plan = match identity.len > ONE_REQUEST_LEN_MAX || options.part_len.is_some() {
+        true => Plan::new(identity.len, options.part_len, endpoint.limits().await)?,
+        false => Plan::new(identity.len, None, &Limits::default())?,
+    };
     let upload = Upload { endpoint, journals, options, address, path, file: Arc::new(file), identity, plan };
     upload.run(target).await
 }
@@ -183,177 +195,7 @@ impl Upload<'_> {
             }
         }
         let reason = "the upload vanished again and again: somebody aborts it";
-        Err(Error::Usage(format!("cannot upload {}: {reason}", self.path.display())))
-    }
-
-    /// Goes on from a journal, if the file and the upload are still what they were.
-    async fn adopt(&self, journal: Journal) -> Result<Adopted, Error> {
-        let header = &journal.header;
-        let (Some(id), Some(identity)) = (header.upload_id.clone(), header.identity.clone()) else {
-            journal.remove()?;
-            return Ok(Adopted::Nothing);
-        };
-        let change = identity.change(&self.identity);
-        if change == Change::Content {
-            self.note("the file has changed since; starting over");
-            self.endpoint.abort_upload(self.address, &id).await?;
-            journal.remove()?;
-            return Ok(Adopted::Nothing);
-        }
-        let protection = protection_of(&header.algorithm);
-        let plan = Plan { len: header.len, part_len: header.part_len };
-        let listed = match self.endpoint.list_parts(self.address, &id).await {
-            Err(error) if error.is_no_such_upload() => {
-                return self.after_forgotten(journal, plan, protection).await;
-            }
-            listed => listed?,
-        };
-        if change == Change::Touched {
-            self.note("the file was touched since; comparing what has arrived with it");
-        }
-        let mut session = Session {
-            upload: NewUpload { id, protection },
-            plan,
-            sent: BTreeMap::new(),
-            doubtful: BTreeMap::new(),
-            journal,
-        };
-        for part in listed {
-            let entry = session.journal.entries.get(&part.number).filter(|_| change == Change::None);
-            match entry.and_then(|entry| sent_before(entry, &part, plan, protection)) {
-                Some(sent) => drop(session.sent.insert(part.number, sent)),
-                None => drop(session.doubtful.insert(part.number, part)),
-            }
-        }
-        Ok(Adopted::Session(Box::new(session)))
-    }
-
-    /// The upload of a journal is gone. Perhaps because it was completed, and only the answer was lost.
-    async fn after_forgotten(
-        &self,
-        journal: Journal,
-        plan: Plan,
-        protection: Protection,
-    ) -> Result<Adopted, Error> {
-        let sent: Vec<SentPart> = plan
-            .parts()
-            .filter_map(|part| {
-                journal.entries.get(&part.number).and_then(|entry| remembered(entry, part, protection))
-            })
-            .collect();
-        if sent.len() == usize::from(plan.count())
-            && let Some(written) = self.completed_after_all(&sent, protection).await?
-        {
-            journal.remove()?;
-            self.endpoint.tally.keep(plan.len);
-            return Ok(Adopted::Done(Done { was_there: true, ..self.done(written, plan.len) }));
-        }
-        self.note("the server has forgotten the upload; starting over");
-        journal.remove()?;
-        Ok(Adopted::Nothing)
-    }
-
-    /// Finds the newest open upload of the key, whoever began it, if its parts have the lengths of a plan.
-    async fn adopt_from_server(&self) -> Result<Option<Session>, Error> {
-        let uploads = self.endpoint.list_uploads(self.address).await?;
-        let mine = uploads.into_iter().filter(|upload| upload.key == self.address.key);
-        let Some(found) = mine.max_by_key(|upload| upload.initiated_s) else {
-            self.note("the server has no open upload of this key");
-            return Ok(None);
-        };
-        let parts = self.endpoint.list_parts(self.address, &found.id).await?;
-        let part_len = parts.iter().map(|part| part.len).max().unwrap_or(self.plan.part_len);
-        let plan = Plan { len: self.identity.len, part_len };
-        let fits = |part: &ListedPart| {
-            u64::from(part.number) <= plan.len.div_ceil(part_len).max(1)
-                && plan.part(part.number).len == part.len
-        };
-        if plan.len.div_ceil(part_len) > u64::from(crate::base::limits::PART_NUMBER_MAX)
-            || !parts.iter().all(fits)
-        {
-            self.note("the open upload on the server was cut in other parts; starting over");
-            return Ok(None);
-        }
-        let crc =
-            |part: &ListedPart| part.checksum.is_some_and(|(algorithm, _)| algorithm == Algorithm::Crc64Nvme);
-        let protection =
-            if !parts.is_empty() && parts.iter().all(crc) { Protection::Crc64 } else { Protection::Md5 };
-        let upload = NewUpload { id: found.id, protection };
-        let journal = self.create_journal(&upload, plan).await?;
-        let doubtful = parts.into_iter().map(|part| (part.number, part)).collect();
-        Ok(Some(Session { journal, upload, plan, sent: BTreeMap::new(), doubtful }))
-    }
-
-    /// Whether the object is already there, byte for byte, as far as its checksum or its ETag can tell.
-    async fn already_there(&self, target: Target) -> Result<Option<Done>, Error> {
-        let may_be = match &target {
-            Target::Absent => false,
-            Target::Listed(object) => object.len == self.identity.len,
-            Target::Unknown => true,
-        };
-        if self.options.always || !may_be {
-            return Ok(None);
-        }
-        if let Target::Listed(object) = &target
-            && let Some(done) = self.as_listed(object).await?
-        {
-            return Ok(Some(done));
-        }
-        let head = match self.endpoint.head_object(self.address).await {
-            Err(error) if error.is_not_found() => return Ok(None),
-            // Somebody who may write but not read: then it is sent.
-            Err(error) if error.status() == Some(403) => return Ok(None),
-            head => head?,
-        };
-        if !self.is_same(&head).await? {
-            return Ok(None);
-        }
-        self.endpoint.tally.keep(self.identity.len);
-        let written = Written { etag: head.etag, checksum: head.checksum };
-        Ok(Some(Done { was_there: true, ..self.done(written, self.identity.len) }))
-    }
-
-    /// A small file whose MD5 is the listed ETag is there; nothing need be asked. Any other ETag says nothing.
-    async fn as_listed(&self, object: &ListedObject) -> Result<Option<Done>, Error> {
-        if self.plan.count() > 1 || !is_md5(&object.etag) {
-            return Ok(None);
-        }
-        let doing = format!("read {}", self.path.display());
-        let source = self.source(self.plan.part(1));
-        if self.endpoint.digest(&source, Algorithm::Md5, &doing).await?.to_hex() != object.etag {
-            return Ok(None);
-        }
-        self.endpoint.tally.keep(self.identity.len);
-        let written = Written { etag: object.etag.clone(), checksum: None };
-        Ok(Some(Done { was_there: true, ..self.done(written, self.identity.len) }))
-    }
-
-    async fn is_same(&self, head: &ObjectHead) -> Result<bool, Error> {
-        if head.len != self.identity.len {
-            return Ok(false);
-        }
-        let whole = self.source(Part { number: 1, offset: 0, len: self.identity.len });
-        let doing = format!("read {}", self.path.display());
-        if let Some(checksum) = head.checksum
-            && checksum.part_count.is_none()
-        {
-            return Ok(self.endpoint.digest(&whole, checksum.algorithm, &doing).await? == checksum.digest);
-        }
-        if is_encrypted(&head.headers) {
-            return Ok(false);
-        }
-        if is_md5(&head.etag) {
-            return Ok(self.endpoint.digest(&whole, Algorithm::Md5, &doing).await?.to_hex() == head.etag);
-        }
-        if head.etag.ends_with(&format!("-{}", self.plan.count())) {
-            let mut parts = Vec::new();
-            for part in self.plan.parts() {
-                let digest = self.endpoint.digest(&self.source(part), Algorithm::Md5, &doing).await?;
-                parts.push(SentPart { number: part.number, len: part.len, etag: digest.to_hex(), digest });
-            }
-            return Ok(composite_etag(&parts).as_ref() == Some(&head.etag));
-        }
-        Ok(false)
+        Err(Error::Incomplete(format!("cannot upload {}: {reason}", self.path.display())))
     }
 
     async fn put_whole(&self) -> Result<Done, Error> {
@@ -393,6 +235,7 @@ impl Upload<'_> {
             upload_id: Some(upload.id.clone()),
             identity: Some(self.identity.clone()),
             algorithm: upload.protection.algorithm().name().to_owned(),
+            headers: header_pairs(&self.options.headers),
             started_ms: self.endpoint.now_ms(),
             ..self.journal_header()
         };
@@ -580,8 +423,4 @@ impl Upload<'_> {
     fn note(&self, text: &str) {
         self.endpoint.tally.note(self.address, text);
     }
-}
-
-fn protection_of(algorithm: &str) -> Protection {
-    if algorithm == Algorithm::Crc64Nvme.name() { Protection::Crc64 } else { Protection::Md5 }
 }

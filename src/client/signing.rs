@@ -1,0 +1,217 @@
+//! Turning a call into a request: its URL, its headers, its signature, and its body.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, header};
+use reqwest::Url;
+
+use crate::client::call::{Call, Payload};
+use crate::client::credentials::Keys;
+use crate::client::endpoint::Endpoint;
+use crate::client::error::Error;
+use crate::client::send_body::{Framing, Outcome, framed_len, send_body};
+use crate::client::tally::Meter;
+use crate::wire::percent;
+use crate::wire::sigv4::{PayloadKind, Signer};
+
+/// A request that is ready to go.
+pub(super) struct Prepared {
+    pub request: reqwest::Request,
+    /// Of a body that is read while it is sent.
+    pub outcome: Option<Arc<Outcome>>,
+    /// Whose signature it has.
+    pub access_key_id: Option<String>,
+}
+
+impl Endpoint {
+    /// A URL that whoever has it may use for `expires_s` seconds.
+    pub async fn presign(&self, call: &Call, expires_s: u32) -> Result<String, Error> {
+        let url = self.url(call)?;
+        let Some(keys) = self.credentials.current().await? else {
+            return Err(Error::Credentials("a URL is presigned with keys".into()));
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host(&url)?);
+        let now_s = self.clock.now_ms() / 1000;
+        let query = self.signer(keys).presign(
+            call.method.as_str(),
+            url.path(),
+            &call.query_text(),
+            &headers,
+            expires_s,
+            now_s,
+        );
+        let mut url = url;
+        url.set_query(Some(&query));
+        Ok(url.into())
+    }
+
+    /// Turns a call into a request that can be sent once. A body begins to be read.
+    pub(super) async fn prepare(&self, call: &Call, meter: &Arc<Meter>) -> Result<Prepared, Error> {
+        let url = self.url(call)?;
+        let mut headers = call.headers.clone();
+        headers.insert(header::HOST, host(&url)?);
+        let payload = match &call.body {
+            Payload::Bytes(bytes) => {
+                use sha2::Digest as _;
+                PayloadKind::Sha256(sha2::Sha256::digest(bytes).into())
+            }
+            Payload::Part(_, Framing::Plain) => PayloadKind::Unsigned,
+            Payload::Part(source, Framing::Trailer(algorithm)) => {
+                trailer_headers(&mut headers, source.len(), *algorithm);
+                PayloadKind::UnsignedChunksTrailer
+            }
+        };
+        let keys = self.credentials.current().await?;
+        let access_key_id = keys.as_ref().map(|keys| keys.access_key_id.clone());
+        match keys {
+            Some(keys) => {
+                let now_s = self.clock.now_ms() / 1000;
+                let query = url.query().unwrap_or("");
+                self.signer(keys).sign_header(
+                    call.method.as_str(),
+                    url.path(),
+                    query,
+                    &mut headers,
+                    payload,
+                    now_s,
+                );
+            }
+            None => {
+                let value = HeaderValue::try_from(payload.to_header()).expect("S3's words are ASCII");
+                headers.insert("x-amz-content-sha256", value);
+            }
+        }
+        let mut request = reqwest::Request::new(call.method.clone(), url);
+        let outcome = match &call.body {
+            Payload::Bytes(bytes) => {
+                if !bytes.is_empty() {
+                    *request.body_mut() = Some(bytes.clone().into());
+                } else if matches!(call.method, Method::PUT | Method::POST) {
+                    headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+                }
+                None
+            }
+            Payload::Part(source, framing) => {
+                let len = framed_len(*framing, source.len(), self.around.piece_len);
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+                let (body, outcome) = send_body(source.clone(), *framing, &self.around, Arc::clone(meter));
+                *request.body_mut() = Some(reqwest::Body::wrap(body));
+                Some(outcome)
+            }
+        };
+        *request.headers_mut() = headers;
+        Ok(Prepared { request, outcome, access_key_id })
+    }
+
+    fn signer(&self, keys: Keys) -> Signer {
+        Signer {
+            access_key_id: keys.access_key_id,
+            secret: keys.secret,
+            region: self.region.clone(),
+            session_token: keys.session_token,
+        }
+    }
+
+    fn url(&self, call: &Call) -> Result<Url, Error> {
+        let mut url = self.base.clone();
+        // A dot in a host's first label would not match a wildcard certificate.
+        let in_path = self.is_path_style || call.bucket.contains('.') || call.bucket.is_empty();
+        let mut path = String::from("/");
+        if in_path {
+            path += &call.bucket;
+            if !call.key.is_empty() {
+                path.push('/');
+            }
+        } else {
+            let host = format!("{}.{}", call.bucket, url.host_str().unwrap_or_default());
+            url.set_host(Some(&host))
+                .map_err(|error| Error::Usage(format!("{host:?} is no host: {error}")))?;
+        }
+        path += &percent::encode_path(call.key.as_bytes());
+        url.set_path(&path);
+        if url.path() != path {
+            return Err(Error::Usage(format!(
+                "the key {:?} cannot be sent: a URL's path has no `.` or `..` segments",
+                call.key
+            )));
+        }
+        let query = call.query_text();
+        url.set_query((!query.is_empty()).then_some(&query));
+        Ok(url)
+    }
+}
+
+fn trailer_headers(headers: &mut HeaderMap, len: u64, algorithm: dovetail_digest::Algorithm) {
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("aws-chunked"));
+    headers.insert("x-amz-decoded-content-length", HeaderValue::from(len));
+    headers.insert("x-amz-sdk-checksum-algorithm", HeaderValue::from_static(algorithm.name()));
+    let name = crate::wire::checksum::header_name(algorithm);
+    headers.insert("x-amz-trailer", HeaderValue::from_static(name));
+}
+
+/// As hyper would write it: without the port when it is the scheme's own.
+fn host(url: &Url) -> Result<HeaderValue, Error> {
+    let host = url.host_str().unwrap_or_default();
+    let host = match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    };
+    HeaderValue::try_from(host).map_err(|_| Error::Usage(format!("{url} has a strange host")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::base::tasks::Tasks;
+    use crate::client::credentials::Credentials;
+    use crate::client::credentials::Source as KeySource;
+    use crate::client::endpoint::Settings;
+    use crate::client::tally::Tally;
+    use std::time::Duration;
+
+    fn endpoint(url: Option<&str>) -> Endpoint {
+        let clock = Clock::manual(0);
+        let settings = Settings {
+            url: url.map(str::to_owned),
+            region: "eu-west-1".into(),
+            path_style: None,
+            ca_bundle: None,
+            credentials: Credentials::new(KeySource::Anonymous, clock.clone(), Tasks::new()),
+            patience: Duration::from_secs(1),
+            parallel_max: 4,
+            bytes_per_s: None,
+            protection: None,
+            limits_folder: None,
+        };
+        Endpoint::new(settings, clock, Tasks::new(), Arc::new(Tally::silent())).unwrap()
+    }
+
+    fn url(endpoint: &Endpoint, bucket: &str, key: &str) -> Result<String, Error> {
+        endpoint.url(&Call::new("try", Method::GET, bucket, key).query("prefix", "a b")).map(String::from)
+    }
+
+    #[tokio::test]
+    async fn aws_has_the_bucket_in_the_host_and_others_in_the_path() {
+        let aws = endpoint(None);
+        let expected = "https://bucket.s3.eu-west-1.amazonaws.com/a/b%20c?prefix=a%20b";
+        assert_eq!(url(&aws, "bucket", "a/b c").unwrap(), expected);
+        let expected = "https://s3.eu-west-1.amazonaws.com/with.dots/?prefix=a%20b";
+        assert_eq!(url(&aws, "with.dots", "").unwrap().replace("dots?", "dots/?"), expected);
+        let other = endpoint(Some("http://127.0.0.1:9000/"));
+        assert_eq!(
+            url(&other, "bucket", "//a+%").unwrap(),
+            "http://127.0.0.1:9000/bucket///a%2B%25?prefix=a%20b"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_key_that_a_url_would_change_is_refused_rather_than_sent_elsewhere() {
+        let other = endpoint(Some("http://127.0.0.1:9000"));
+        for key in ["a/../b", "./a", "a/."] {
+            assert!(url(&other, "bucket", key).is_err(), "{key}");
+        }
+        assert!(url(&other, "bucket", "a/...b/.c").is_ok());
+    }
+}

@@ -18,6 +18,7 @@ pub struct Small {
     pub count: u64,
     pub per_s: f64,
     pub median_ms: f64,
+    pub p99_ms: f64,
 }
 
 impl Load {
@@ -133,7 +134,44 @@ impl Load {
         let per_s = count as f64 / started.elapsed().as_secs_f64();
         let mut times = times.into_inner().expect("no thread panicked");
         times.sort();
-        Small { count, per_s, median_ms: times[times.len() / 2].as_secs_f64() * 1e3 }
+        small(count, per_s, times)
+    }
+
+    /// Reads of one object for `duration`.
+    pub fn small_gets(&self, key: &str, connections: usize, duration: Duration) -> Small {
+        let times = std::sync::Mutex::new(Vec::new());
+        let started = Instant::now();
+        let target = format!("/bench/{key}");
+        let count = self.side_by_side(connections, |_, connection| {
+            let mut own = Vec::new();
+            while started.elapsed() < duration {
+                let sent = Instant::now();
+                ok(connection.send("GET", &target, &[], Body::Noise(0)));
+                own.push(sent.elapsed());
+            }
+            let count = own.len() as u64;
+            times.lock().expect("no thread panicked").extend(own);
+            count
+        });
+        let per_s = count as f64 / started.elapsed().as_secs_f64();
+        let mut times = times.into_inner().expect("no thread panicked");
+        times.sort();
+        small(count, per_s, times)
+    }
+
+    /// A lifecycle rule that looks at every object and expires none.
+    pub fn expire_after_ten_years(&self) {
+        let rules = "<LifecycleConfiguration><Rule><Filter/><Status>Enabled</Status><Expiration><Days>3650</Days>\
+                     </Expiration></Rule></LifecycleConfiguration>";
+        ok(self.connection().send("PUT", "/bench?lifecycle", &[], Body::Bytes(rules.as_bytes())));
+    }
+
+    /// A metric without labels; 0 while it is not there.
+    pub fn metric(&self, name: &str) -> f64 {
+        let answer = ok(self.connection().send("GET", "/_/metrics", &[], Body::Noise(0)));
+        let text = String::from_utf8_lossy(&answer.body);
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
+        value.unwrap_or(0.0)
     }
 
     /// An upload of `parts` copies of an object, by reference.
@@ -223,6 +261,12 @@ impl Load {
         measured.sort_by(f64::total_cmp);
         (measured[times / 2], (server.cpu_s() - cpu_s) * 1e3 / times as f64)
     }
+}
+
+/// `times` are in order.
+fn small(count: u64, per_s: f64, times: Vec<Duration>) -> Small {
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    Small { count, per_s, median_ms: at(0.5), p99_ms: at(0.99) }
 }
 
 fn ok(answer: Answer) -> Answer {

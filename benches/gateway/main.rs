@@ -5,7 +5,7 @@
 //!
 //! `GATEWAY` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
 //! (default 1,000,000); `BENCH_ONLY` a comma-separated list of sections: upload, complete, small, download, memory,
-//! list, client; `BENCH_DIR` where the data goes (default `target`).
+//! list, lifecycle, client; `BENCH_DIR` where the data goes (default `target`).
 
 mod baseline;
 mod client;
@@ -48,6 +48,9 @@ fn main() {
     }
     if wanted("list") {
         list(&mut table);
+    }
+    if wanted("lifecycle") {
+        lifecycle(&mut table);
     }
     if wanted("client") {
         client::client(&mut table);
@@ -205,9 +208,7 @@ fn memory(table: &mut Table) {
 
 /// Pages of listings over many keys, and a start with all of them there.
 fn list(table: &mut Table) {
-    let keys: usize =
-        std::env::var("BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
-    assert!(keys >= 10_000 && (1..=9).any(|n| keys == 10_usize.pow(n)), "BENCH_KEYS is a power of ten");
+    let keys = number_of_keys();
     let mut server = Server::gateway();
     let load = Load::new(&server);
     load.create_bucket();
@@ -248,4 +249,50 @@ fn list(table: &mut Table) {
             goal,
         );
     }
+}
+
+/// Sweeps of the lifecycle rules over many objects of which none is due, one after the other, and what they do to reads
+/// beside them.
+fn lifecycle(table: &mut Table) {
+    const SEEN: &str = "dovetail_lifecycle_seen_total";
+    let keys = number_of_keys();
+    let mut server = Server::gateway_with(&[("DOVETAIL_LIFECYCLE__SWEEP_INTERVAL", "1s")]);
+    let load = Load::new(&server);
+    load.create_bucket();
+    load.objects("zzz", 1, 4096);
+    server.kill();
+    fill::fill(&server.metadata(), "bench", keys);
+    server.start_again();
+    server.settle();
+    let load = Load::new(&server);
+    load.small_gets("zzz-0", 4, Duration::from_secs(2));
+    let alone = load.small_gets("zzz-0", 4, Duration::from_secs(8));
+    load.expire_after_ten_years();
+    // The first sweep reads from disk.
+    while load.metric(SEEN) < keys as f64 {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let (seen, cpu_s, started) = (load.metric(SEEN), server.cpu_s(), Instant::now());
+    std::thread::sleep(Duration::from_secs(20));
+    let (seen, cpu_s) = (load.metric(SEEN) - seen, server.cpu_s() - cpu_s);
+    let (sweeps, elapsed_s) = (seen / keys as f64, started.elapsed().as_secs_f64());
+    table.row(
+        &format!("lifecycle sweep over {keys} objects, nothing to expire, server CPU"),
+        format!("{:.2} s (of {sweeps:.1} sweeps, {:.1} s each)", cpu_s / sweeps, elapsed_s / sweeps),
+        cpu_s / sweeps,
+        "under 5 s",
+    );
+    let beside = load.small_gets("zzz-0", 4, Duration::from_secs(8));
+    table.row(
+        "99th percentile of a 4 KiB GetObject over 4 connections beside lifecycle sweeps, against alone",
+        format!("{:.2} ms against {:.2} ms", beside.p99_ms, alone.p99_ms),
+        beside.p99_ms / alone.p99_ms,
+        "at most 2 x",
+    );
+}
+
+fn number_of_keys() -> usize {
+    let keys = std::env::var("BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
+    assert!(keys >= 10_000 && (1..=9).any(|n| keys == 10_usize.pow(n)), "BENCH_KEYS is a power of ten");
+    keys
 }

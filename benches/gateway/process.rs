@@ -33,14 +33,19 @@ pub struct Measured {
 impl Server {
     /// The gateway, on local disk.
     pub fn gateway() -> Server {
-        Server::start(|address, folder| {
+        Server::gateway_with(&[])
+    }
+
+    /// The same with more of its environment.
+    pub fn gateway_with(environment: &'static [(&'static str, &'static str)]) -> Server {
+        Server::start(move |address, folder| {
             let bin = std::env::var("GATEWAY").unwrap_or_else(|_| "target/release/dovetail".to_string());
             let mut command = Command::new(bin);
             command.args(["serve", "--listen", address, "--data-dir"]).arg(folder.join("data"));
             command
                 .env("DOVETAIL_ACCESS_KEY_ID", ACCESS_KEY_ID)
                 .env("DOVETAIL_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY);
-            command.env("DOVETAIL_LOG", "warn");
+            command.env("DOVETAIL_LOG", "warn").envs(environment.iter().copied());
             command
         })
     }

@@ -25,6 +25,8 @@ pub const ALL: &[&str] = &[
     "engine::collector::before_blob_delete",
     "engine::collector::after_blob_delete",
     "engine::collector::after_content_batch",
+    "engine::lifecycle::before_commit",
+    "engine::lifecycle::after_commit",
     "meta::rocksdb::before_write",
     "meta::rocksdb::after_write",
 ];

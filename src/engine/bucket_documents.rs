@@ -1,6 +1,7 @@
 //! The configuration documents of buckets. What may stand in one is checked by the front end that takes it; what it
 //! does is up to whoever reads it. They go with their bucket, in the transaction of `ops::delete_bucket`.
 
+use crate::engine::ops::head_bucket::head_bucket;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId};
 use crate::meta::records::{BucketDocument, Record};
@@ -16,6 +17,13 @@ pub async fn get<D: BucketDocument>(engine: &Engine, bucket: &str) -> Result<Opt
             find(read, id)
         })
         .await
+}
+
+/// The same as [`get`], without a thread's wake-up if memory holds it: for what every request asks.
+pub async fn look_up<D: BucketDocument>(engine: &Engine, bucket: &str) -> Result<Option<D>, Error> {
+    let id = head_bucket(engine, bucket).await?.id;
+    let found = engine.meta.get(Table::BucketDocuments, keys::bucket_document(id, D::KIND)).await?;
+    Ok(found.map(|bytes| <D as Record>::decode(&bytes)).transpose()?)
 }
 
 /// Replaces a bucket's document. When this returns, every later request follows the new one, after a crash too.

@@ -32,6 +32,24 @@ pub enum Error {
     /// A list names another owner than there is.
     #[error("a list cannot change the owner")]
     OwnerDiffers,
+    /// A retention or a legal hold keeps the version.
+    #[error("the version is locked")]
+    ObjectLocked,
+    /// Versions of the bucket cannot be locked.
+    #[error("the bucket has no object lock")]
+    NoObjectLock,
+    /// A request bypasses governance mode where nothing can be locked.
+    #[error("a bypass without object lock")]
+    BypassWithoutObjectLock,
+    /// A retention that would be over before it begins.
+    #[error("the retention ends in the past")]
+    RetentionInThePast,
+    /// Object lock needs a bucket that keeps its versions.
+    #[error("versioning is not enabled")]
+    VersioningNotEnabled,
+    /// A bucket with object lock keeps its versions.
+    #[error("versioning cannot be suspended")]
+    VersioningLocked,
     /// Unknown, of another key, aborted, or completed.
     #[error("the upload does not exist")]
     NoSuchUpload,

@@ -15,6 +15,8 @@ pub mod fsck;
 mod ingest;
 pub mod inline;
 pub mod jobs;
+pub mod lifecycle;
+pub mod object_lock;
 pub mod objects;
 pub mod ops;
 mod prefixes;
@@ -55,6 +57,10 @@ pub struct Settings {
     pub complete_repeat_window: Duration,
     /// How often uploads are looked through for expired ones.
     pub sweep_interval: Duration,
+    /// How often lifecycle rules are carried out, counted from midnight UTC.
+    pub lifecycle_interval: Duration,
+    /// How long a day of a lifecycle rule lasts. Anything but a day is for tests.
+    pub lifecycle_day: Duration,
 }
 
 impl Default for Settings {
@@ -67,6 +73,8 @@ impl Default for Settings {
             upload_expire_after: 7 * DAY,
             complete_repeat_window: 2 * DAY,
             sweep_interval: Duration::from_secs(60 * 60),
+            lifecycle_interval: DAY,
+            lifecycle_day: DAY,
         }
     }
 }
@@ -112,6 +120,7 @@ impl Engine {
     pub fn start_jobs(&self) {
         self.tasks.spawn(jobs::collector::run(self.clone()));
         self.tasks.spawn(jobs::upload_sweeper::run(self.clone()));
+        self.tasks.spawn(jobs::lifecycle::run(self.clone()));
     }
 
     /// To be called after a commit that may have queued something for the collector. Forgetting it only costs time:

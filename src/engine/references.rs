@@ -9,6 +9,7 @@
 
 use crate::blob::BlobId;
 use crate::engine::Error;
+use crate::engine::object_lock::Unlocked;
 use crate::meta::keys::{self, Owned};
 use crate::meta::records::{BlobRecord, Body, Extent, PartRecord, Record};
 use crate::meta::{ErrorKind, Read, Table, Write};
@@ -29,8 +30,9 @@ pub fn share_body(tx: &mut dyn Write, body: &Body) -> Result<(), Error> {
     body.content().map_or(Ok(()), |content| share(tx, &Owned::Content(content)))
 }
 
-/// A version is gone: its content goes too when it was the last one.
-pub fn drop_body(tx: &mut dyn Write, body: &Body, now_ms: i64) -> Result<(), Error> {
+/// A version that nothing holds is gone: its content goes too when it was the last one.
+pub fn drop_body(tx: &mut dyn Write, unlocked: &Unlocked<'_>, now_ms: i64) -> Result<(), Error> {
+    let body = &unlocked.version().body;
     let Some(content) = body.content() else { return Ok(()) };
     if !drop_one(tx, &Owned::Content(content))? {
         return Ok(());

@@ -99,3 +99,19 @@ pub fn drop_upload(tx: &mut dyn Write, bucket: BucketId, key: &str, id: UploadId
     close(tx, bucket, key, id);
     references::queue(tx, &Owned::Content(id), now_ms);
 }
+
+/// The same for one that may have ended already: how far it was if it has not.
+pub fn drop_if_open(
+    tx: &mut dyn Write,
+    bucket: BucketId,
+    key: &str,
+    id: UploadId,
+    now_ms: i64,
+) -> Result<Option<ProgressRecord>, Error> {
+    if tx.get(Table::Uploads, &keys::upload(bucket, key, id))?.is_none() {
+        return Ok(None);
+    }
+    let progress = progress(tx, id)?;
+    drop_upload(tx, bucket, key, id, now_ms);
+    Ok(Some(progress))
+}

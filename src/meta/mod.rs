@@ -50,10 +50,12 @@ pub enum Table {
     Users = 13,
     /// Bucket and key: the sequence of the key's null version, while that is in `Versions`.
     NullVersions = 14,
+    /// Name of a background job: how far it is.
+    Jobs = 17,
 }
 
 impl Table {
-    pub const ALL: [Table; 14] = [
+    pub const ALL: [Table; 15] = [
         Table::Buckets,
         Table::Objects,
         Table::Versions,
@@ -68,6 +70,7 @@ impl Table {
         Table::BucketDocuments,
         Table::Users,
         Table::NullVersions,
+        Table::Jobs,
     ];
 }
 

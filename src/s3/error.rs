@@ -1,6 +1,7 @@
 //! What a client is told when something goes wrong, and the only mapping from the engine's errors to it.
 
 use crate::engine;
+use crate::s3::object_lock;
 use crate::s3::response::{self, RequestId, Response};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::xml::{Malformed, Writer};
@@ -169,6 +170,12 @@ impl From<engine::Error> for S3Error {
             E::AclsDisabled => ErrorCode::AccessControlListNotSupported.into(),
             E::BucketAclInUse => ErrorCode::InvalidBucketAclWithObjectOwnership.into(),
             E::OwnerDiffers => ErrorCode::AccessDenied.into(),
+            err @ (E::ObjectLocked
+            | E::NoObjectLock
+            | E::BypassWithoutObjectLock
+            | E::RetentionInThePast
+            | E::VersioningNotEnabled
+            | E::VersioningLocked) => lock_error(err),
             E::NoSuchUpload => ErrorCode::NoSuchUpload.into(),
             E::InvalidPart { part_number, etag } => {
                 S3Error::from(ErrorCode::InvalidPart).field("PartNumber", part_number).field("ETag", etag)
@@ -236,6 +243,32 @@ impl From<engine::Error> for S3Error {
             | E::ChecksumKindNotAllowed { .. }
             | E::ObjectSizeMismatch { .. }) => checksum_error(err),
         }
+    }
+}
+
+/// The errors of object lock, in AWS's words.
+fn lock_error(err: engine::Error) -> S3Error {
+    use engine::Error as E;
+    match err {
+        E::ObjectLocked => {
+            S3Error::new(ErrorCode::AccessDenied, "Access Denied because object protected by object lock.")
+        }
+        E::NoObjectLock => S3Error::invalid_request("Bucket is missing Object Lock Configuration"),
+        E::BypassWithoutObjectLock => S3Error::argument(
+            "x-amz-bypass-governance-retention",
+            "",
+            "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
+        ),
+        E::RetentionInThePast => object_lock::in_the_past(),
+        E::VersioningNotEnabled => S3Error::new(
+            ErrorCode::InvalidBucketState,
+            "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+        ),
+        E::VersioningLocked => S3Error::new(
+            ErrorCode::InvalidBucketState,
+            "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.",
+        ),
+        other => S3Error::from(ErrorCode::InternalError).source(other),
     }
 }
 

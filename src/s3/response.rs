@@ -3,6 +3,7 @@
 use crate::base::body::ResponseBody;
 use crate::base::random;
 use crate::meta::records::{Checksum, ChecksumKind, VersionRecord};
+use crate::s3::object_lock;
 use crate::wire::xml::{NAMESPACE, Writer};
 use crate::wire::{checksum, etag, header_value, http_date};
 use base64::Engine as _;
@@ -136,6 +137,7 @@ pub fn set_object(headers: &mut HeaderMap, version: &VersionRecord) {
     if let Some(class) = &version.metadata.storage_class {
         set(headers, STORAGE_CLASS, class);
     }
+    object_lock::set(headers, version);
     if !version.metadata.tags.is_empty() {
         headers.insert(TAGGING_COUNT, HeaderValue::from(version.metadata.tags.len()));
     }

@@ -120,6 +120,14 @@ metrics_table! {
         "Multipart uploads aborted because they were older than uploads.expire_after.";
     UPLOADS_SWEPT_BYTES = Counter "dovetail_uploads_swept_bytes_total", "bytes", [],
         "Bytes of the parts of multipart uploads aborted because of their age.";
+    LIFECYCLE_SEEN = Counter "dovetail_lifecycle_seen_total", "entries", [],
+        "Objects, versions and uploads that were compared with lifecycle rules.";
+    LIFECYCLE_ACTIONS = Counter "dovetail_lifecycle_actions_total", "actions", ["action"],
+        "What lifecycle rules did (expire_object, expire_version, expire_marker, transition, abort_upload), and what was due and is locked (skip_locked).";
+    LIFECYCLE_FREED_BYTES = Counter "dovetail_lifecycle_freed_bytes_total", "bytes", [],
+        "Bytes of objects, versions and parts that lifecycle rules removed.";
+    LIFECYCLE_SWEEP_SECONDS = Gauge "dovetail_lifecycle_sweep_seconds", "seconds", [],
+        "How long the last sweep of the lifecycle rules took, rests included.";
 }
 
 const METADATA: Metadata<'static> = Metadata::new("dovetail", Level::INFO, None);

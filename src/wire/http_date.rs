@@ -82,6 +82,11 @@ pub fn parse_basic(text: &str) -> Option<i64> {
     unix(at(0, 4)?, at(4, 6)?, at(6, 8)?, at(9, 11)?, at(11, 13)?, at(13, 15)?)
 }
 
+/// Whether a time has a year of four digits. Others are written as the first or the last of these.
+pub fn has_four_digits(unix_s: i64) -> bool {
+    (UNIX_S_MIN..=UNIX_S_MAX).contains(&unix_s)
+}
+
 fn calendar(unix_s: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(unix_s.clamp(UNIX_S_MIN, UNIX_S_MAX))
         .expect("clamped to years that the calendar has")

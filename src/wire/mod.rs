@@ -19,6 +19,6 @@ pub mod sigv4;
 pub mod xml;
 
 #[cfg(test)]
-mod mutation;
+pub(crate) mod mutation;
 #[cfg(test)]
 mod properties;

@@ -57,7 +57,7 @@ fn mutate(random: &mut Random, example: &[u8], words: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
-fn check(property: fn(&[u8]), examples: &[&[u8]], words: &[&[u8]]) {
+pub(crate) fn check(property: fn(&[u8]), examples: &[&[u8]], words: &[&[u8]]) {
     let seed = seed();
     let mut random = Random(seed | 1);
     for example in examples {

@@ -6,6 +6,7 @@ mod crash;
 mod full_disk;
 mod gateway;
 mod invariants;
+mod lifecycle;
 mod model;
 mod process;
 mod races;

@@ -118,6 +118,19 @@ pub const KEYS: &[Key] = &[
         "How long a repeated CompleteMultipartUpload gets the same answer.",
     ),
     key(
+        "lifecycle.sweep_interval",
+        Kind::Duration,
+        "24h",
+        "How often lifecycle rules are carried out, counted from midnight UTC. What is due sooner waits for the next time.",
+    ),
+    key(
+        "lifecycle.day_length",
+        Kind::Duration,
+        "24h",
+        "How long a day of a lifecycle rule lasts when rules are carried out. For tests only; what clients are told of \
+         expiry is always in real days.",
+    ),
+    key(
         "metadata.inline_max",
         Kind::Size,
         "64KiB",

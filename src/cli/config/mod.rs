@@ -180,6 +180,8 @@ fn engine_settings(input: &Input<'_>) -> Result<engine::Settings, ConfigError> {
         upload_expire_after: input.parse("uploads.expire_after", timeout)?,
         complete_repeat_window: input.parse("uploads.complete_repeat_window", values::duration)?,
         sweep_interval: input.parse("uploads.sweep_interval", timeout)?,
+        lifecycle_interval: input.parse("lifecycle.sweep_interval", timeout)?,
+        lifecycle_day: input.parse("lifecycle.day_length", timeout)?,
     })
 }
 

@@ -232,6 +232,7 @@ mod tests {
             owner: "owner".into(),
             created_ms: 0,
             versioning: Versioning::Never,
+            object_lock: None,
             lists: BucketLists { ownership, acl: None },
         }
     }

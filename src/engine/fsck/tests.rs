@@ -42,6 +42,7 @@ async fn fill(fixture: &Fixture) {
                 checksum: None,
                 acl: None,
                 owner: None,
+                lock: None,
             };
             let progress = ProgressRecord { changes: 1, parts: 1, bytes_len: 1000, key_deleted: false };
             let part = part(tx, copied.body.content().unwrap(), 1);
@@ -67,7 +68,7 @@ async fn with_versions(fixture: &Fixture) {
     put("versioned", b"third").await;
     put("deleted", b"covered").await;
     let object = ObjectToDelete { key: "deleted".into(), ..ObjectToDelete::default() };
-    let delete = DeleteObject { bucket: name, owner: "owner".into(), object };
+    let delete = DeleteObject { bucket: name, owner: "owner".into(), object, ..Default::default() };
     assert!(delete_object(&fixture.engine, delete).await.unwrap().marker_id.is_some());
 }
 

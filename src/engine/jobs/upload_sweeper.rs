@@ -135,11 +135,8 @@ async fn abort(engine: &Engine, expired: Vec<OpenUpload>, swept: &mut Swept) -> 
         .transact(move |tx| {
             let mut aborted = Vec::new();
             for OpenUpload { bucket, key, id, .. } in &expired {
-                if tx.get(Table::Uploads, &keys::upload(*bucket, key, *id))?.is_some() {
-                    let progress = uploads::progress(tx, *id)?;
-                    uploads::drop_upload(tx, *bucket, key, *id, now_ms);
-                    aborted.push((*id, progress));
-                }
+                let dropped = uploads::drop_if_open(tx, *bucket, key, *id, now_ms)?;
+                aborted.extend(dropped.map(|progress| (*id, progress)));
             }
             Ok::<_, Error>(aborted)
         })

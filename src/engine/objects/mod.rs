@@ -6,15 +6,18 @@
 //! bucket with versions moves one record, and removing the newest moves the next one back. No content is touched by
 //! either. `NullVersions` leads to the null version while that is in `Versions`.
 
+mod history;
 mod version_id;
 
 #[cfg(test)]
 mod tests;
 
+pub use history::{is_among_newest, lone_marker, old_version};
 pub use version_id::NULL_VERSION;
 
 use crate::engine::Error;
 use crate::engine::conditions::WriteConditions;
+use crate::engine::object_lock::{self, Unlocked};
 use crate::engine::references;
 use crate::meta::keys::{self, BucketId};
 use crate::meta::records::{
@@ -134,6 +137,7 @@ pub fn put_current(
     let covered = current(tx, bucket.id, key)?;
     conditions.check(covered.as_ref())?;
     let mut version = version.clone();
+    version.lock = object_lock::of_new_version(bucket, version.lock, version.modified_ms)?;
     name(tx, bucket, key, covered.as_ref(), &mut version)?;
     let replaced = displace(tx, bucket, key, covered.as_ref(), version.modified_ms)?;
     tx.put(Table::Objects, &keys::object(bucket.id, key), version.encode());
@@ -174,7 +178,10 @@ pub struct Deleted {
 pub struct Deletion<'a> {
     /// Canonical id; owns the delete marker.
     pub owner: &'a str,
+    /// As of the transaction.
     pub now_ms: i64,
+    /// Whoever deletes may bypass governance mode, and wants to.
+    pub bypass_governance: bool,
     pub check: &'a dyn Fn(Option<&VersionRecord>) -> Result<(), Error>,
 }
 
@@ -208,7 +215,7 @@ pub fn delete_current(
     Ok(Deleted { existed: covered.is_some(), marker_id })
 }
 
-/// Removes a version for good. When it was the newest, the next one becomes current.
+/// Removes a version for good, or is `ObjectLocked`. When it was the newest, the next one becomes current.
 pub fn delete_version(
     tx: &mut dyn Write,
     bucket: &BucketRecord,
@@ -220,20 +227,35 @@ pub fn delete_version(
     let object = found.as_ref().map(|(_, version)| version).filter(|version| !version.delete_marker);
     (deletion.check)(object)?;
     let Some((place, version)) = found else { return Ok(Deleted::default()) };
-    references::drop_body(tx, &version.body, deletion.now_ms)?;
-    match place {
-        Place::Objects => {
-            tx.delete(Table::Objects, &keys::object(bucket.id, key));
-            mark_open_uploads(tx, bucket.id, key)?;
-        }
-        Place::Versions => take_other(tx, bucket.id, key, &version),
+    let unlocked = object_lock::unlocked(&version, deletion.now_ms, deletion.bypass_governance)?;
+    remove(tx, bucket.id, key, place, &unlocked, deletion.now_ms)?;
+    if place == Place::Objects {
+        mark_open_uploads(tx, bucket.id, key)?;
     }
     uncover(tx, bucket.id, key)?;
     let marker_id = version.delete_marker.then(|| wire_id(&version).to_string());
     Ok(Deleted { existed: true, marker_id })
 }
 
+/// The one way in which a version goes for good, and with it, when no other refers to it, its content.
+fn remove(
+    tx: &mut dyn Write,
+    bucket: BucketId,
+    key: &str,
+    place: Place,
+    unlocked: &Unlocked<'_>,
+    now_ms: i64,
+) -> Result<(), Error> {
+    references::drop_body(tx, unlocked, now_ms)?;
+    match place {
+        Place::Objects => tx.delete(Table::Objects, &keys::object(bucket, key)),
+        Place::Versions => take_other(tx, bucket, key, unlocked.version()),
+    }
+    Ok(())
+}
+
 /// Where a version is kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Objects,
     Versions,
@@ -317,23 +339,25 @@ fn displace(
     now_ms: i64,
 ) -> Result<bool, Error> {
     let replaces_null = bucket.versioning != Versioning::Enabled;
-    let mut replaced = false;
-    match current {
-        Some(current) if current.version_id.is_none() && replaces_null => {
-            references::drop_body(tx, &current.body, now_ms)?;
-            replaced = true;
-        }
-        Some(current) => put_other(tx, bucket.id, key, current),
-        None => {}
+    let old_null = match bucket.versioning {
+        Versioning::Suspended => of_id(tx, bucket.id, key, NULL_VERSION)?,
+        Versioning::Never | Versioning::Enabled => None,
+    };
+    let old_null = old_null.filter(|(place, _)| *place == Place::Versions).map(|(_, version)| version);
+    let replaced = current.filter(|current| current.version_id.is_none() && replaces_null);
+    // All is judged before anything is written: a refusal leaves the transaction as it was.
+    let unlock = |version| object_lock::unlocked(version, now_ms, false);
+    let (unlocked, unlocked_null) =
+        (replaced.map(unlock).transpose()?, old_null.as_ref().map(unlock).transpose()?);
+    match (current, &unlocked) {
+        (_, Some(unlocked)) => remove(tx, bucket.id, key, Place::Objects, unlocked, now_ms)?,
+        (Some(current), None) => put_other(tx, bucket.id, key, current),
+        (None, None) => {}
     }
-    if bucket.versioning == Versioning::Suspended
-        && let Some((Place::Versions, null)) = of_id(tx, bucket.id, key, NULL_VERSION)?
-    {
-        references::drop_body(tx, &null.body, now_ms)?;
-        take_other(tx, bucket.id, key, &null);
-        replaced = true;
+    if let Some(null) = &unlocked_null {
+        remove(tx, bucket.id, key, Place::Versions, null, now_ms)?;
     }
-    Ok(replaced)
+    Ok(unlocked.is_some() || unlocked_null.is_some())
 }
 
 fn put_other(tx: &mut dyn Write, bucket: BucketId, key: &str, version: &VersionRecord) {
@@ -376,6 +400,7 @@ fn marker(deletion: &Deletion<'_>) -> VersionRecord {
         delete_marker: true,
         sequence: 0,
         acl: None,
+        lock: None,
     }
 }
 

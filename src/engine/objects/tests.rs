@@ -31,7 +31,8 @@ impl Bucket {
     }
 
     async fn try_delete(&self, object: ObjectToDelete) -> Result<Deleted, Error> {
-        let request = DeleteObject { bucket: BUCKET.into(), owner: OWNER.into(), object };
+        let request =
+            DeleteObject { bucket: BUCKET.into(), owner: OWNER.into(), object, ..Default::default() };
         delete_object(&self.0.engine, request).await
     }
 
@@ -73,6 +74,7 @@ impl Bucket {
             website_redirect: None,
             algorithm: None,
             conditions: WriteConditions::default(),
+            lock: None,
             changes_something: false,
         };
         copy_object(&self.0.engine, request).await
@@ -282,4 +284,59 @@ async fn a_delete_tells_a_bounded_number_of_open_uploads() {
     let told = fixture.entries(Table::Progress).await;
     let told = told.iter().filter(|(_, value)| ProgressRecord::decode(value).unwrap().key_deleted).count();
     assert_eq!(told, MARKED_PER_DELETE_MAX);
+}
+
+/// A locked version in a bucket that would remove it on an overwrite cannot come about by any request. Were there one
+/// all the same, it would stay.
+#[tokio::test]
+async fn no_write_removes_a_locked_version() {
+    use crate::engine::ops::delete_objects::{DeleteObjects, delete_objects};
+    use crate::engine::testing::uploads::{body, listing};
+    use crate::meta::records::ObjectLock;
+    for suspended in [false, true] {
+        let bucket = Bucket(Fixture::new().await);
+        bucket.put("source", b"other").await;
+        bucket.put("key", b"locked").await;
+        if suspended {
+            bucket.set(true).await;
+            bucket.put("key", b"newer").await;
+            bucket.set(false).await;
+        }
+        let id = bucket.0.create(None).await;
+        let md5 = bucket.0.upload(id, 1, body("part")).await.unwrap().md5;
+        bucket
+            .0
+            .write(|tx| {
+                let bucket = super::bucket(tx, BUCKET)?;
+                amend(tx, &bucket, "key", Some(NULL_VERSION), |version| {
+                    version.lock = Some(ObjectLock { retention: None, legal_hold: Some(true) });
+                    Ok(())
+                })
+            })
+            .await;
+        let before = bucket.ids("key").await;
+        let object = || ObjectToDelete { key: "key".into(), ..Default::default() };
+        let named = || ObjectToDelete { version_id: Some(NULL_VERSION.into()), ..object() };
+        let put = bucket.0.put_if(BUCKET, "key", b"new", WriteConditions::default()).await.map(|_| ());
+        let copied = bucket.copy("source", None, "key").await.map(|_| ());
+        let completed = bucket.0.complete(listing(id, &[(1, md5)])).await.map(|_| ());
+        let deleted = bucket.try_delete(object()).await.map(|_| ());
+        let removed = bucket.try_delete(named()).await.map(|_| ());
+        let objects = vec![object(), named()];
+        let many =
+            DeleteObjects { bucket: BUCKET.into(), owner: OWNER.into(), objects, bypass_governance: false };
+        let many = delete_objects(&bucket.0.engine, many).await.unwrap().into_iter();
+        let outcomes = [put, copied, completed, deleted, removed].into_iter();
+        for (way, outcome) in outcomes.chain(many.map(|outcome| outcome.map(|_| ()))).enumerate() {
+            assert!(matches!(outcome, Err(Error::ObjectLocked)), "{suspended} {way} {outcome:?}");
+        }
+        assert_eq!(bucket.ids("key").await, before);
+        assert_eq!(bucket.get("key", Some(NULL_VERSION)).await.unwrap(), b"locked");
+        let refused = delete_bucket(&bucket.0.engine, BUCKET).await;
+        assert!(matches!(refused, Err(Error::BucketNotEmpty)));
+        bucket.0.engine.tasks.wait().await;
+        fsck(&bucket.0.engine, FsckOptions { deep: true, repair: true }).await.unwrap();
+        bucket.check().await;
+        assert_eq!(bucket.get("key", Some(NULL_VERSION)).await.unwrap(), b"locked");
+    }
 }

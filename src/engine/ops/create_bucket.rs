@@ -4,7 +4,9 @@ use crate::engine::access::acl::{self, AskedAcl, CannedAcl};
 use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::Table;
 use crate::meta::keys::BucketId;
-use crate::meta::records::{BucketLists, BucketRecord, ObjectOwnership, Record, TagsRecord, Versioning};
+use crate::meta::records::{
+    BucketLists, BucketLock, BucketRecord, ObjectOwnership, Record, TagsRecord, Versioning,
+};
 
 /// A bucket to be made.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,8 @@ pub struct CreateBucket {
     pub acl: AskedAcl,
     /// Tags that it has from the start.
     pub tags: Vec<(String, String)>,
+    /// Its versions can be locked, so it keeps them from the start.
+    pub object_lock: bool,
 }
 
 /// When this returns, the name is the owner's. Of several at once exactly one succeeds; the others, and everybody
@@ -31,7 +35,8 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
         id: BucketId::random(),
         owner: request.owner,
         created_ms: engine.clock.now_ms(),
-        versioning: Versioning::Never,
+        versioning: if request.object_lock { Versioning::Enabled } else { Versioning::Never },
+        object_lock: request.object_lock.then(BucketLock::default),
         lists: BucketLists { ownership: request.ownership, acl },
     };
     let tags = TagsRecord { tags: request.tags };

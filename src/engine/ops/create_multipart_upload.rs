@@ -3,10 +3,10 @@
 
 use crate::base::fail_point;
 use crate::engine::access::acl::{self, AskedAcl};
-use crate::engine::{Engine, Error, checksums, objects};
+use crate::engine::{Engine, Error, checksums, object_lock, objects};
 use crate::meta::Table;
 use crate::meta::keys::{self, ContentId, UploadId};
-use crate::meta::records::{ChecksumKind, Metadata, ProgressRecord, Record, UploadRecord};
+use crate::meta::records::{ChecksumKind, Metadata, ObjectLock, ProgressRecord, Record, UploadRecord};
 use dovetail_digest::Algorithm;
 
 /// An upload to be opened.
@@ -23,6 +23,8 @@ pub struct CreateMultipartUpload {
     /// What the client wants the parts and the object to be checked with. `None`: CRC64NVME over all bytes, of which
     /// only Complete's answer tells.
     pub checksum: Option<(Algorithm, ChecksumKind)>,
+    /// What is to hold the object; `None`: the bucket's default at Complete.
+    pub lock: Option<ObjectLock>,
 }
 
 /// When this returns, the upload takes parts and is listed, after a crash too. An algorithm that has no checksums
@@ -31,7 +33,7 @@ pub async fn create_multipart_upload(
     engine: &Engine,
     request: CreateMultipartUpload,
 ) -> Result<UploadId, Error> {
-    let CreateMultipartUpload { bucket, key, initiator, acl, metadata, checksum } = request;
+    let CreateMultipartUpload { bucket, key, initiator, acl, metadata, checksum, lock } = request;
     if let Some((algorithm, kind)) = checksum
         && !checksums::is_allowed(algorithm, kind)
     {
@@ -44,6 +46,7 @@ pub async fn create_multipart_upload(
         checksum: checksum.map(|(algorithm, kind)| (algorithm.name().to_string(), kind)),
         acl: None,
         owner: None,
+        lock,
     };
     engine
         .meta
@@ -52,6 +55,9 @@ pub async fn create_multipart_upload(
             let owned = acl::of_new_object(&bucket, &record.initiator, &acl)?;
             record.owner = (owned.owner != record.initiator).then_some(owned.owner);
             record.acl = owned.acl;
+            if record.lock.is_some() {
+                object_lock::check_enabled(&bucket)?;
+            }
             tx.put(Table::Uploads, &keys::upload(bucket.id, &key, id), record.encode());
             tx.put(Table::Progress, &keys::content(id), ProgressRecord::default().encode());
             Ok::<(), Error>(())

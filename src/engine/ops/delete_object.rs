@@ -6,7 +6,7 @@
 use crate::base::fail_point;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::objects::{self, Deletion};
-use crate::engine::{Engine, Error};
+use crate::engine::{Engine, Error, object_lock};
 use crate::meta::Write;
 use crate::meta::records::{BucketRecord, VersionRecord};
 
@@ -18,6 +18,8 @@ pub struct DeleteObject {
     /// Canonical id of who asks: owns the delete marker.
     pub owner: String,
     pub object: ObjectToDelete,
+    /// The requester may bypass governance mode, and wants to.
+    pub bypass_governance: bool,
 }
 
 /// An object or version to delete. The conditions are judged on the version that is named, or else on the current
@@ -36,13 +38,15 @@ pub struct ObjectToDelete {
 
 /// When this returns, no plain read and no listing finds the object or the version, after a crash either.
 pub async fn delete_object(engine: &Engine, request: DeleteObject) -> Result<Deleted, Error> {
-    let now_ms = engine.clock.now_ms();
-    let DeleteObject { bucket, owner, object } = request;
+    let clock = engine.clock.clone();
+    let DeleteObject { bucket, owner, object, bypass_governance } = request;
     let deleted = engine
         .meta
         .transact(move |tx| {
             let bucket = objects::bucket(tx, &bucket)?;
-            delete_one(tx, &bucket, &object, &owner, now_ms)
+            object_lock::check_bypass(&bucket, bypass_governance)?;
+            let who = Deleter { owner: &owner, now_ms: clock.now_ms(), bypass_governance };
+            delete_one(tx, &bucket, &object, &who)
         })
         .await?;
     fail_point::reach("engine::delete_object::after_commit");
@@ -50,15 +54,23 @@ pub async fn delete_object(engine: &Engine, request: DeleteObject) -> Result<Del
     Ok(deleted)
 }
 
-/// Deletes one object in a transaction. `PreconditionFailed` and `NoSuchKey` leave the transaction as it was.
+/// Who deletes, and when.
+pub(super) struct Deleter<'a> {
+    pub owner: &'a str,
+    pub now_ms: i64,
+    pub bypass_governance: bool,
+}
+
+/// Deletes one object in a transaction. `PreconditionFailed`, `NoSuchKey` and `ObjectLocked` leave the transaction as it
+/// was.
 pub(super) fn delete_one(
     tx: &mut dyn Write,
     bucket: &BucketRecord,
     object: &ObjectToDelete,
-    owner: &str,
-    now_ms: i64,
+    who: &Deleter<'_>,
 ) -> Result<Deleted, Error> {
-    let deletion = Deletion { owner, now_ms, check: &|found| object.check(found) };
+    let Deleter { owner, now_ms, bypass_governance } = *who;
+    let deletion = Deletion { owner, now_ms, bypass_governance, check: &|found| object.check(found) };
     match &object.version_id {
         None => objects::delete_current(tx, bucket, &object.key, &deletion),
         Some(id) => objects::delete_version(tx, bucket, &object.key, id, &deletion),

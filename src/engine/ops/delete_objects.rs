@@ -1,7 +1,7 @@
 //! DeleteObjects: up to 1,000 deletes in one commit.
 
-use super::delete_object::{Deleted, ObjectToDelete, delete_one};
-use crate::engine::{Engine, Error, objects};
+use super::delete_object::{Deleted, Deleter, ObjectToDelete, delete_one};
+use crate::engine::{Engine, Error, object_lock, objects};
 use crate::meta::Write;
 use crate::meta::records::BucketRecord;
 
@@ -12,6 +12,8 @@ pub struct DeleteObjects {
     pub owner: String,
     /// At most `limits::DELETE_OBJECTS_MAX`. The same key may come twice.
     pub objects: Vec<ObjectToDelete>,
+    /// The requester may bypass governance mode, and wants to.
+    pub bypass_governance: bool,
 }
 
 /// One result an object, in the order of the request. A condition that fails keeps its object and no other. An `Err`
@@ -20,12 +22,15 @@ pub async fn delete_objects(
     engine: &Engine,
     request: DeleteObjects,
 ) -> Result<Vec<Result<Deleted, Error>>, Error> {
-    let now_ms = engine.clock.now_ms();
+    let clock = engine.clock.clone();
     let results = engine
         .meta
         .transact(move |tx| {
             let bucket = objects::bucket(tx, &request.bucket)?;
-            let delete = |object| settle(tx, &bucket, object, &request.owner, now_ms);
+            let bypass_governance = request.bypass_governance;
+            object_lock::check_bypass(&bucket, bypass_governance)?;
+            let who = Deleter { owner: &request.owner, now_ms: clock.now_ms(), bypass_governance };
+            let delete = |object| settle(tx, &bucket, object, &who);
             request.objects.iter().map(delete).collect()
         })
         .await?;
@@ -38,12 +43,13 @@ fn settle(
     tx: &mut dyn Write,
     bucket: &BucketRecord,
     object: &ObjectToDelete,
-    owner: &str,
-    now_ms: i64,
+    who: &Deleter<'_>,
 ) -> Result<Result<Deleted, Error>, Error> {
-    match delete_one(tx, bucket, object, owner, now_ms) {
+    match delete_one(tx, bucket, object, who) {
         Ok(deleted) => Ok(Ok(deleted)),
-        Err(err @ (Error::PreconditionFailed { .. } | Error::NoSuchKey)) => Ok(Err(err)),
+        Err(err @ (Error::PreconditionFailed { .. } | Error::NoSuchKey | Error::ObjectLocked)) => {
+            Ok(Err(err))
+        }
         Err(err) => Err(err),
     }
 }
@@ -87,7 +93,8 @@ mod tests {
             (ObjectToDelete { conditions: tags(Tags::Any), ..object("f") }, Ok(true)),
         ];
         let (objects, expected): (Vec<_>, Vec<_>) = table.into_iter().unzip();
-        let request = DeleteObjects { bucket: BUCKET.into(), owner: OWNER.into(), objects };
+        let request =
+            DeleteObjects { bucket: BUCKET.into(), owner: OWNER.into(), objects, bypass_governance: false };
         let results = delete_objects(&fixture.engine, request).await.unwrap();
         let found: Vec<_> = results
             .into_iter()

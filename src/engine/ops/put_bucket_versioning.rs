@@ -16,12 +16,16 @@ pub struct PutBucketVersioning {
     pub enabled: bool,
 }
 
-/// Every write that commits after this one follows it, also one that began before.
+/// Every write that commits after this one follows it, also one that began before. `VersioningLocked` when a bucket with
+/// object lock would no longer keep its versions.
 pub async fn put_bucket_versioning(engine: &Engine, request: PutBucketVersioning) -> Result<(), Error> {
     engine
         .meta
         .transact(move |tx| {
             let mut bucket = objects::bucket(tx, &request.bucket)?;
+            if bucket.object_lock.is_some() && !request.enabled {
+                return Err(Error::VersioningLocked);
+            }
             bucket.versioning = if request.enabled { Versioning::Enabled } else { Versioning::Suspended };
             tx.put(Table::Buckets, request.bucket.as_bytes(), bucket.encode());
             Ok(())

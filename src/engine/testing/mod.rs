@@ -121,7 +121,7 @@ impl Fixture {
         };
         let (bucket, key, writer) = (bucket.to_string(), key.to_string(), OWNER.to_string());
         let (acl, metadata) = (AskedAcl::Nothing, Metadata::default());
-        let request = PutObject { bucket, key, writer, acl, metadata, body, conditions };
+        let request = PutObject { bucket, key, writer, acl, metadata, body, conditions, lock: None };
         Ok(put_object(&self.engine, request).await?.version)
     }
 
@@ -167,7 +167,8 @@ impl Fixture {
 
     pub async fn delete(&self, key: &str) {
         let object = ObjectToDelete { key: key.into(), ..ObjectToDelete::default() };
-        let request = DeleteObject { bucket: BUCKET.into(), owner: OWNER.into(), object };
+        let request =
+            DeleteObject { bucket: BUCKET.into(), owner: OWNER.into(), object, ..Default::default() };
         assert!(delete_object(&self.engine, request).await.unwrap().existed, "{key}");
     }
 
@@ -211,6 +212,7 @@ impl Fixture {
             delete_marker: false,
             sequence: 0,
             acl: None,
+            lock: None,
         }
     }
 

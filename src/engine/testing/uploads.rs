@@ -87,6 +87,7 @@ impl Fixture {
             metadata: Metadata::default(),
             body,
             conditions,
+            lock: None,
         };
         put_object(&self.engine, request).await
     }
@@ -108,6 +109,7 @@ impl Fixture {
             acl: AskedAcl::Nothing,
             metadata,
             checksum,
+            lock: None,
         };
         create_multipart_upload(&self.engine, request).await
     }

@@ -1,6 +1,6 @@
 //! A bucket.
 
-use super::BucketLists;
+use super::{BucketLists, BucketLock};
 use crate::meta::keys::BucketId;
 use minicbor::{Decode, Encode};
 
@@ -17,6 +17,9 @@ pub struct BucketRecord {
     pub created_ms: i64,
     #[n(3)]
     pub versioning: Versioning,
+    /// Versions can be locked; then versioning is enabled and stays so.
+    #[n(4)]
+    pub object_lock: Option<BucketLock>,
     #[cbor(n(5), default)]
     pub lists: BucketLists,
 }

@@ -8,6 +8,7 @@ use minicbor::{Decode, Encode};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DocumentKind {
     Cors,
+    Lifecycle,
     Tags,
 }
 
@@ -16,6 +17,7 @@ impl DocumentKind {
     pub fn name(self) -> &'static str {
         match self {
             DocumentKind::Cors => "cors",
+            DocumentKind::Lifecycle => "lifecycle",
             DocumentKind::Tags => "tags",
         }
     }

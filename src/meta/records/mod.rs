@@ -7,6 +7,8 @@ mod acl;
 mod bucket;
 mod bucket_document;
 mod content;
+mod lifecycle;
+mod object_lock;
 mod upload;
 mod version;
 
@@ -16,6 +18,12 @@ pub use bucket_document::{BucketDocument, CorsRecord, CorsRule, DocumentKind, Ta
 pub use content::{
     BLOCK_LEN, BlobRecord, ContentIndex, Extent, IndexEntry, PARTS_PER_INDEX_ENTRY, PartRecord,
 };
+pub use lifecycle::{
+    Expiration, FilterForm, LifecycleFilter, LifecyclePosition, LifecycleProgressRecord, LifecycleRecord,
+    LifecycleRule, LifecycleTable, NoncurrentExpiration, NoncurrentTransition, Transition, TransitionMinimum,
+    TransitionTime,
+};
+pub use object_lock::{BucketLock, DefaultRetention, ObjectLock, Retention, RetentionMode, RetentionPeriod};
 pub use upload::{CompletedRecord, ProgressRecord, UploadRecord};
 pub use version::{Body, Checksum, ChecksumKind, ETag, Metadata, VersionRecord};
 
@@ -56,6 +64,8 @@ macro_rules! records {
 records! {
     BucketRecord = "bucket record",
     CorsRecord = "CORS configuration",
+    LifecycleRecord = "lifecycle configuration",
+    LifecycleProgressRecord = "lifecycle progress",
     TagsRecord = "set of bucket tags",
     VersionRecord = "version record",
     UploadRecord = "upload record",

@@ -1,6 +1,6 @@
 //! Multipart uploads, open and completed.
 
-use super::{Acl, Checksum, ChecksumKind, ETag, Metadata};
+use super::{Acl, Checksum, ChecksumKind, ETag, Metadata, ObjectLock};
 use crate::meta::keys::BucketId;
 use minicbor::{Decode, Encode};
 
@@ -15,6 +15,9 @@ pub struct UploadRecord {
     /// The algorithm the client asked for (its S3 name) and the kind, or `None`: CRC64NVME, not shown.
     #[n(2)]
     pub checksum: Option<(String, ChecksumKind)>,
+    /// What is to hold the object. `None`: the bucket's default, as it is at Complete.
+    #[n(4)]
+    pub lock: Option<ObjectLock>,
     /// Of the object that the upload will become.
     #[cbor(n(5), default)]
     pub acl: Option<Acl>,

@@ -1,6 +1,6 @@
 //! Versions of objects.
 
-use super::Acl;
+use super::{Acl, ObjectLock};
 use crate::meta::keys::ContentId;
 use minicbor::{Decode, Encode};
 use std::fmt;
@@ -33,6 +33,9 @@ pub struct VersionRecord {
     /// 0 for what was written before the bucket had versions.
     #[cbor(n(9), default)]
     pub sequence: u64,
+    /// `None` while nothing was ever said about it.
+    #[n(11)]
+    pub lock: Option<ObjectLock>,
     /// Who else may read it. `None`: nobody but the owner.
     #[cbor(n(12), default)]
     pub acl: Option<Acl>,

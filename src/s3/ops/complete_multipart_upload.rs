@@ -12,6 +12,7 @@ use crate::s3::checksums;
 use crate::s3::conditions;
 use crate::s3::document;
 use crate::s3::error::S3Error;
+use crate::s3::lifecycle;
 use crate::s3::request::Request;
 use crate::s3::response::{self, ChecksumText, Response};
 use crate::wire::checksum;
@@ -61,7 +62,9 @@ pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<
         document.text("ChecksumType", checksum.kind);
     }
     let mut answer = response::xml(document);
-    response::set_version_id(answer.headers_mut(), completed.version_id.as_deref());
+    let version_id = completed.version_id.as_deref();
+    response::set_version_id(answer.headers_mut(), version_id);
+    lifecycle::set_expiration_of(s3, &request, answer.headers_mut(), version_id).await;
     Ok(answer)
 }
 

@@ -9,7 +9,9 @@ use crate::s3::acl::{self, Of};
 use crate::s3::checksums;
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
+use crate::s3::lifecycle;
 use crate::s3::metadata;
+use crate::s3::object_lock;
 use crate::s3::request::{Request, is_version_id};
 use crate::s3::response::{self, ChecksumText, Response};
 use crate::s3::router::check_key;
@@ -54,6 +56,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         website_redirect,
         algorithm,
         conditions: conditions::write(request.headers())?,
+        lock: object_lock::from_headers(request.headers(), request.now_ms)?,
         changes_something,
     };
     // With If-Match it may as well be the destination that is missing.
@@ -76,6 +79,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
     }
     let mut answer = response::xml(document);
     response::set_version_id(answer.headers_mut(), copied.shown_id.as_deref());
+    lifecycle::set_expiration(s3, &request, answer.headers_mut(), version).await;
     if let Some(id) = copied.source_id {
         response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
     }

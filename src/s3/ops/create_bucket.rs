@@ -41,7 +41,17 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
 
     let name = request.bucket();
     let owner = request.user.id.clone();
-    let asked = engine::ops::create_bucket::CreateBucket { name: name.clone(), owner, ownership, acl, tags };
+    let object_lock = request
+        .header("x-amz-bucket-object-lock-enabled")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let asked = engine::ops::create_bucket::CreateBucket {
+        name: name.clone(),
+        owner,
+        ownership,
+        acl,
+        tags,
+        object_lock,
+    };
     match engine::ops::create_bucket::create_bucket(s3.engine(), asked).await {
         Ok(()) => {}
         Err(engine::Error::BucketAlreadyExists { owner }) if owner == request.user.id => {
@@ -58,12 +68,6 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
 }
 
 fn check_headers(request: &Request) -> Result<(), S3Error> {
-    if request
-        .header("x-amz-bucket-object-lock-enabled")
-        .is_some_and(|value| value.eq_ignore_ascii_case("true"))
-    {
-        return Err(S3Error::not_implemented("x-amz-bucket-object-lock-enabled"));
-    }
     if request.header("x-amz-bucket-namespace").is_some_and(|value| value != "global") {
         return Err(S3Error::not_implemented("x-amz-bucket-namespace"));
     }

@@ -5,7 +5,9 @@ use crate::s3::S3;
 use crate::s3::acl::{self, Of};
 use crate::s3::checksums;
 use crate::s3::error::S3Error;
+use crate::s3::lifecycle;
 use crate::s3::metadata;
+use crate::s3::object_lock;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
 use http::header::HeaderName;
@@ -25,6 +27,7 @@ pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Respon
         acl,
         metadata,
         checksum,
+        lock: object_lock::from_headers(headers, request.now_ms)?,
     };
     let id = engine::ops::create_multipart_upload::create_multipart_upload(s3.engine(), asked).await?;
 
@@ -35,5 +38,6 @@ pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Respon
         response::set(answer.headers_mut(), CHECKSUM_ALGORITHM, algorithm.name());
         response::set(answer.headers_mut(), response::CHECKSUM_TYPE, response::kind_name(kind));
     }
+    lifecycle::set_abort(s3, &request, answer.headers_mut(), id).await;
     Ok(answer)
 }

@@ -6,18 +6,12 @@ use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete};
 use crate::s3::S3;
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
+use crate::s3::object_lock;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
 use http::StatusCode;
 
 pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    if request.header("x-amz-bypass-governance-retention").is_some() {
-        return Err(S3Error::argument(
-            "x-amz-bypass-governance-retention",
-            "",
-            "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.",
-        ));
-    }
     let version_id = request.version_id()?;
     // If-None-Match means nothing here.
     let if_match = conditions::tags(request.headers(), "if-match");
@@ -37,7 +31,12 @@ pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Erro
         if_size,
         if_modified: conditions::date(request.headers(), "x-amz-if-match-last-modified-time"),
     };
-    let asked = DeleteObject { bucket: request.bucket(), owner: request.user.id.clone(), object };
+    let asked = DeleteObject {
+        bucket: request.bucket(),
+        owner: request.user.id.clone(),
+        object,
+        bypass_governance: object_lock::bypasses_governance(&request),
+    };
     let deleted = engine::ops::delete_object::delete_object(s3.engine(), asked).await?;
     let mut answer = response::empty(StatusCode::NO_CONTENT);
     let headers = answer.headers_mut();

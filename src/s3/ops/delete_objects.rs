@@ -7,6 +7,7 @@ use crate::engine::ops::delete_object::{Deleted, ObjectToDelete};
 use crate::s3::S3;
 use crate::s3::document;
 use crate::s3::error::S3Error;
+use crate::s3::object_lock;
 use crate::s3::request::{Request, is_version_id};
 use crate::s3::response::{self, Response};
 use crate::s3::router::check_key;
@@ -29,6 +30,7 @@ pub async fn delete_objects(s3: &S3, mut request: Request) -> Result<Response, S
         bucket: request.bucket(),
         owner: request.user.id.clone(),
         objects: sound.map(|(object, _)| object.clone()).collect(),
+        bypass_governance: object_lock::bypasses_governance(&request),
     };
     let mut results = engine::ops::delete_objects::delete_objects(s3.engine(), asked).await?.into_iter();
 

@@ -10,6 +10,7 @@ use crate::meta::records::{ChecksumKind, VersionRecord};
 use crate::s3::S3;
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
+use crate::s3::lifecycle;
 use crate::s3::query::Query;
 use crate::s3::request::Request;
 use crate::s3::response::{self, ChecksumText, RequestId, Response};
@@ -27,6 +28,7 @@ pub async fn get_object(s3: &S3, request: Request) -> Result<Response, S3Error> 
         Err(err) => return refusal(&request, err),
     };
     let mut answer = head(&request, &opened, &overrides);
+    set_expiration(s3, &request, &opened, &mut answer).await;
     if opened.len > 0 {
         *answer.body_mut() = stream(opened.reader, request.id).boxed_unsync();
     }
@@ -158,6 +160,13 @@ pub fn head<R>(request: &Request, opened: &Opened<R>, overrides: &Overrides) -> 
         *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     answer
+}
+
+/// A version that is asked for by its id may be an old one, so nothing is said about its end.
+pub async fn set_expiration<R>(s3: &S3, request: &Request, opened: &Opened<R>, answer: &mut Response) {
+    if !request.query.has("versionId") {
+        lifecycle::set_expiration(s3, request, answer.headers_mut(), &opened.version).await;
+    }
 }
 
 fn asks_for_checksum(request: &Request) -> bool {

@@ -4,6 +4,7 @@ use super::upload_part::{engine_etag, of_upload, upload_id};
 use crate::engine;
 use crate::s3::S3;
 use crate::s3::error::S3Error;
+use crate::s3::lifecycle;
 use crate::s3::listing::{self, Encoding};
 use crate::s3::request::Request;
 use crate::s3::response::{self, ChecksumText, Response};
@@ -13,10 +14,11 @@ pub async fn list_parts(s3: &S3, request: Request) -> Result<Response, S3Error> 
     let max = listing::page_len(query, "max-parts", "maxParts")?;
     let after = listing::number(query, "part-number-marker", "partNumberMarker")?.unwrap_or(0);
     let encoding = Encoding::parse(query)?;
+    let id = upload_id(&request)?;
     let asked = engine::ops::list_parts::ListParts {
         bucket: request.bucket(),
         key: request.key(),
-        upload_id: upload_id(&request)?,
+        upload_id: id,
         after: u16::try_from(after).unwrap_or(u16::MAX),
         max,
     };
@@ -56,5 +58,7 @@ pub async fn list_parts(s3: &S3, request: Request) -> Result<Response, S3Error> 
         }
         document.close();
     }
-    Ok(response::xml(document))
+    let mut answer = response::xml(document);
+    lifecycle::set_abort(s3, &request, answer.headers_mut(), id).await;
+    Ok(answer)
 }

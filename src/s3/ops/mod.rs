@@ -8,6 +8,7 @@ pub mod create_bucket;
 pub mod create_multipart_upload;
 pub mod delete_bucket;
 pub mod delete_bucket_cors;
+pub mod delete_bucket_lifecycle;
 pub mod delete_bucket_ownership_controls;
 pub mod delete_bucket_tagging;
 pub mod delete_object;
@@ -15,6 +16,7 @@ pub mod delete_object_tagging;
 pub mod delete_objects;
 pub mod get_bucket_acl;
 pub mod get_bucket_cors;
+pub mod get_bucket_lifecycle_configuration;
 pub mod get_bucket_location;
 pub mod get_bucket_ownership_controls;
 pub mod get_bucket_tagging;
@@ -22,6 +24,9 @@ pub mod get_bucket_versioning;
 pub mod get_object;
 pub mod get_object_acl;
 pub mod get_object_attributes;
+pub mod get_object_legal_hold;
+pub mod get_object_lock_configuration;
+pub mod get_object_retention;
 pub mod get_object_tagging;
 pub mod head_bucket;
 pub mod head_object;
@@ -33,11 +38,15 @@ pub mod list_objects_v2;
 pub mod list_parts;
 pub mod put_bucket_acl;
 pub mod put_bucket_cors;
+pub mod put_bucket_lifecycle_configuration;
 pub mod put_bucket_ownership_controls;
 pub mod put_bucket_tagging;
 pub mod put_bucket_versioning;
 pub mod put_object;
 pub mod put_object_acl;
+pub mod put_object_legal_hold;
+pub mod put_object_lock_configuration;
+pub mod put_object_retention;
 pub mod put_object_tagging;
 pub mod unset;
 pub mod upload_part;
@@ -66,6 +75,9 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         }
         O::DeleteBucket => Box::pin(delete_bucket::delete_bucket(s3, request)).await,
         O::DeleteBucketCors => Box::pin(delete_bucket_cors::delete_bucket_cors(s3, request)).await,
+        O::DeleteBucketLifecycle => {
+            Box::pin(delete_bucket_lifecycle::delete_bucket_lifecycle(s3, request)).await
+        }
         O::DeleteBucketOwnershipControls => {
             Box::pin(delete_bucket_ownership_controls::delete_bucket_ownership_controls(s3, request)).await
         }
@@ -75,6 +87,10 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::DeleteObjects => Box::pin(delete_objects::delete_objects(s3, request)).await,
         O::GetBucketAcl => Box::pin(get_bucket_acl::get_bucket_acl(s3, request)).await,
         O::GetBucketCors => Box::pin(get_bucket_cors::get_bucket_cors(s3, request)).await,
+        O::GetBucketLifecycleConfiguration => {
+            let get = get_bucket_lifecycle_configuration::get_bucket_lifecycle_configuration(s3, request);
+            Box::pin(get).await
+        }
         O::GetBucketLocation => get_bucket_location::get_bucket_location(s3),
         O::GetBucketOwnershipControls => {
             Box::pin(get_bucket_ownership_controls::get_bucket_ownership_controls(s3, request)).await
@@ -84,6 +100,11 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::GetObject => Box::pin(get_object::get_object(s3, request)).await,
         O::GetObjectAcl => Box::pin(get_object_acl::get_object_acl(s3, request)).await,
         O::GetObjectAttributes => Box::pin(get_object_attributes::get_object_attributes(s3, request)).await,
+        O::GetObjectLegalHold => Box::pin(get_object_legal_hold::get_object_legal_hold(s3, request)).await,
+        O::GetObjectLockConfiguration => {
+            Box::pin(get_object_lock_configuration::get_object_lock_configuration(s3, request)).await
+        }
+        O::GetObjectRetention => Box::pin(get_object_retention::get_object_retention(s3, request)).await,
         O::GetObjectTagging => Box::pin(get_object_tagging::get_object_tagging(s3, request)).await,
         O::HeadBucket => head_bucket::head_bucket(s3, &request),
         O::HeadObject => Box::pin(head_object::head_object(s3, request)).await,
@@ -97,6 +118,10 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::ListParts => Box::pin(list_parts::list_parts(s3, request)).await,
         O::PutBucketAcl => Box::pin(put_bucket_acl::put_bucket_acl(s3, request)).await,
         O::PutBucketCors => Box::pin(put_bucket_cors::put_bucket_cors(s3, request)).await,
+        O::PutBucketLifecycleConfiguration => {
+            let put = put_bucket_lifecycle_configuration::put_bucket_lifecycle_configuration(s3, request);
+            Box::pin(put).await
+        }
         O::PutBucketOwnershipControls => {
             Box::pin(put_bucket_ownership_controls::put_bucket_ownership_controls(s3, request)).await
         }
@@ -104,6 +129,11 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::PutBucketVersioning => Box::pin(put_bucket_versioning::put_bucket_versioning(s3, request)).await,
         O::PutObject => Box::pin(put_object::put_object(s3, request)).await,
         O::PutObjectAcl => Box::pin(put_object_acl::put_object_acl(s3, request)).await,
+        O::PutObjectLegalHold => Box::pin(put_object_legal_hold::put_object_legal_hold(s3, request)).await,
+        O::PutObjectLockConfiguration => {
+            Box::pin(put_object_lock_configuration::put_object_lock_configuration(s3, request)).await
+        }
+        O::PutObjectRetention => Box::pin(put_object_retention::put_object_retention(s3, request)).await,
         O::PutObjectTagging => Box::pin(put_object_tagging::put_object_tagging(s3, request)).await,
         O::UploadPart => Box::pin(upload_part::upload_part(s3, request)).await,
         O::UploadPartCopy => Box::pin(upload_part_copy::upload_part_copy(s3, request)).await,

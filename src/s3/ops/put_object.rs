@@ -6,7 +6,9 @@ use crate::s3::S3;
 use crate::s3::acl::{self, Of};
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
+use crate::s3::lifecycle;
 use crate::s3::metadata;
+use crate::s3::object_lock;
 use crate::s3::request::Request;
 use crate::s3::response::{self, ChecksumText, Response};
 use http::StatusCode;
@@ -16,6 +18,7 @@ pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Err
     let acl = acl::from_headers(request.headers(), Of::Object, s3)?;
     let metadata = metadata::from_headers(request.headers())?;
     let conditions = conditions::write(request.headers())?;
+    let lock = object_lock::from_headers(request.headers(), request.now_ms)?;
     let body = request.take_body().into_object(&request.parts)?;
 
     let asked = engine::ops::put_object::PutObject {
@@ -26,6 +29,7 @@ pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Err
         metadata,
         body,
         conditions,
+        lock,
     };
     let version = engine::ops::put_object::put_object(s3.engine(), asked).await?.version;
     let mut answer = response::empty(StatusCode::OK);
@@ -35,5 +39,6 @@ pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Err
     if let Some(checksum) = version.checksum.as_ref().and_then(|checksum| ChecksumText::new(checksum, None)) {
         checksum.set(headers);
     }
+    lifecycle::set_expiration(s3, &request, headers, &version).await;
     Ok(answer)
 }

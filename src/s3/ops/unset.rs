@@ -46,9 +46,7 @@ fn document(operation: O) -> Option<Unset> {
             empty_list("ListBucketIntelligentTieringConfigurationsOutput")
         }
         O::GetBucketPolicy | O::GetBucketPolicyStatus => Unset::Missing(E::NoSuchBucketPolicy),
-        O::GetBucketLifecycleConfiguration => Unset::Missing(E::NoSuchLifecycleConfiguration),
         O::GetBucketEncryption => Unset::Missing(E::ServerSideEncryptionConfigurationNotFoundError),
-        O::GetObjectLockConfiguration => Unset::Missing(E::ObjectLockConfigurationNotFoundError),
         O::GetBucketWebsite => Unset::Missing(E::NoSuchWebsiteConfiguration),
         O::GetBucketReplication => Unset::Missing(E::ReplicationConfigurationNotFoundError),
         O::GetBucketAnalyticsConfiguration

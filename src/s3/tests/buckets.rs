@@ -77,7 +77,6 @@ async fn refuses_bad_names_and_configurations() {
         ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),
         ("x-amz-grant-read", "id=\"1\"", 400, "AccessControlListNotSupported"),
         ("x-amz-object-ownership", "Everybody", 400, "InvalidArgument"),
-        ("x-amz-bucket-object-lock-enabled", "true", 501, "NotImplemented"),
         ("x-amz-bucket-namespace", "account-regional", 501, "NotImplemented"),
         ("x-amz-expected-bucket-owner", "123", 200, ""),
     ] {
@@ -176,8 +175,8 @@ async fn what_is_not_implemented_is_never_taken_for_something_else() {
     for (method, target) in [
         ("PUT", "/bucket?website"),
         ("PUT", "/bucket?policy"),
-        ("DELETE", "/bucket?lifecycle"),
-        ("PUT", "/bucket/key?retention"),
+        ("DELETE", "/bucket?website"),
+        ("PUT", "/bucket/key?annotation"),
         ("GET", "/bucket/key?torrent"),
         ("POST", "/bucket/key?restore"),
         ("POST", "/bucket/key?select&select-type=2"),

@@ -3,21 +3,21 @@
 use super::*;
 
 impl Client {
-    async fn set_versioning(&self, status: &str) -> Answer {
+    pub(super) async fn set_versioning(&self, status: &str) -> Answer {
         let document =
             format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>");
         self.put("/bucket?versioning", document).await
     }
 
     /// The same gateway with a bucket that keeps versions.
-    async fn with_versions() -> Client {
+    pub(super) async fn with_versions() -> Client {
         let client = Client::with_bucket().await;
         client.set_versioning("Enabled").await.expect(200);
         client
     }
 
     /// PutObject; the id that the answer names.
-    async fn put_version(&self, target: &str, body: &'static str) -> String {
+    pub(super) async fn put_version(&self, target: &str, body: &'static str) -> String {
         self.put(target, body).await.expect(200).header("x-amz-version-id")
     }
 }

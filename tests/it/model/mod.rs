@@ -10,27 +10,89 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use s3::{Model, Refusal, Versioning};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 /// One step of a program. Small numbers stand for keys, uploads and parts, so that steps often meet.
 #[derive(Clone, Debug)]
 enum Op {
-    Put { key: u8, len: u32, if_none_match: bool },
-    Delete { key: u8 },
-    DeleteMany { keys: Vec<(u8, Option<u8>)> },
-    DeleteVersion { key: u8, version: u8 },
-    Versioning { enabled: bool },
-    Copy { from: u8, version: Option<u8>, to: u8 },
-    Create { key: u8 },
-    Part { upload: u8, number: u8, large: bool },
-    PartCopy { upload: u8, number: u8, from: u8, range: Option<(u16, u16)> },
-    Complete { upload: u8, skip: Option<u8>, reverse: bool },
-    CompleteAgain { upload: u8 },
-    Abort { upload: u8 },
-    Range { key: u8, first: u32, len: u16 },
-    List { prefix: u8, delimiter: bool, max: u8 },
-    ListVersions { prefix: u8, delimiter: bool, max: u8 },
+    Put {
+        key: u8,
+        len: u32,
+        if_none_match: bool,
+    },
+    Delete {
+        key: u8,
+    },
+    DeleteMany {
+        keys: Vec<(u8, Option<u8>)>,
+    },
+    DeleteVersion {
+        key: u8,
+        version: u8,
+        bypass: bool,
+    },
+    /// A legal hold on or off, or a retention.
+    Lock {
+        key: u8,
+        version: u8,
+        hold: Option<bool>,
+    },
+    /// By a lifecycle rule.
+    Expire {
+        prefix: u8,
+    },
+    Versioning {
+        enabled: bool,
+    },
+    Copy {
+        from: u8,
+        version: Option<u8>,
+        to: u8,
+    },
+    Create {
+        key: u8,
+    },
+    Part {
+        upload: u8,
+        number: u8,
+        large: bool,
+    },
+    PartCopy {
+        upload: u8,
+        number: u8,
+        from: u8,
+        range: Option<(u16, u16)>,
+    },
+    Complete {
+        upload: u8,
+        skip: Option<u8>,
+        reverse: bool,
+    },
+    CompleteAgain {
+        upload: u8,
+    },
+    Abort {
+        upload: u8,
+    },
+    Range {
+        key: u8,
+        first: u32,
+        len: u16,
+    },
+    List {
+        prefix: u8,
+        delimiter: bool,
+        max: u8,
+    },
+    ListVersions {
+        prefix: u8,
+        delimiter: bool,
+        max: u8,
+    },
 }
 
+/// A lifecycle rule is carried out within a moment.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Keys with shared prefixes, and with bytes on both sides of the delimiter.
 const KEYS: [&str; 8] = ["a", "a/", "a/b", "a/b/c", "a0", "b//x", "dir/ü €", "dir/+&=?"];
 const PREFIXES: [&str; 5] = ["", "a", "a/", "dir/", "none"];
@@ -43,7 +105,11 @@ fn op() -> impl Strategy<Value = Op> {
         2 => key().prop_map(|key| Op::Delete { key }),
         1 => prop::collection::vec((key(), prop::option::of(0u8..4)), 1..4)
             .prop_map(|keys| Op::DeleteMany { keys }),
-        2 => (key(), 0u8..4).prop_map(|(key, version)| Op::DeleteVersion { key, version }),
+        2 => (key(), 0u8..4, prop::bool::weighted(0.3))
+            .prop_map(|(key, version, bypass)| Op::DeleteVersion { key, version, bypass }),
+        2 => (key(), 0u8..4, prop::option::of(any::<bool>()))
+            .prop_map(|(key, version, hold)| Op::Lock { key, version, hold }),
+        1 => (1u8..PREFIXES.len() as u8).prop_map(|prefix| Op::Expire { prefix }),
         2 => prop::bool::weighted(0.7).prop_map(|enabled| Op::Versioning { enabled }),
         2 => (key(), prop::option::of(0u8..4), key())
             .prop_map(|(from, version, to)| Op::Copy { from, version, to }),
@@ -75,18 +141,24 @@ struct Pair {
 }
 
 impl Pair {
-    async fn new(client: Client) -> Pair {
+    async fn new(client: Client, object_lock: bool) -> Pair {
         static BUCKETS: AtomicU64 = AtomicU64::new(0);
         let bucket = format!("model-{}", BUCKETS.fetch_add(1, Ordering::Relaxed));
-        client.send("PUT", &format!("/{bucket}"), &[], "").await.unwrap().expect(200);
-        Pair { client, bucket, model: Model::default(), ids: Vec::new(), seed: Seed::new(7) }
+        let headers = [("x-amz-bucket-object-lock-enabled", if object_lock { "true" } else { "false" })];
+        client.send("PUT", &format!("/{bucket}"), &headers, "").await.unwrap().expect(200);
+        let model = if object_lock { Model::with_object_lock() } else { Model::default() };
+        Pair { client, bucket, model, ids: Vec::new(), seed: Seed::new(7) }
     }
 
     async fn step(&mut self, op: &Op) {
         match op {
             Op::Put { key, len, if_none_match } => self.put(KEYS[*key as usize], *len, *if_none_match).await,
             Op::Delete { key } => self.delete(KEYS[*key as usize]).await,
-            Op::DeleteVersion { key, version } => self.delete_version(KEYS[*key as usize], *version).await,
+            Op::DeleteVersion { key, version, bypass } => {
+                self.delete_version(KEYS[*key as usize], *version, *bypass).await;
+            }
+            Op::Lock { key, version, hold } => self.lock(KEYS[*key as usize], *version, *hold).await,
+            Op::Expire { prefix } => self.expire(PREFIXES[*prefix as usize]).await,
             Op::Versioning { enabled } => self.set_versioning(*enabled).await,
             Op::DeleteMany { keys } => self.delete_many(keys).await,
             Op::Copy { from, version, to } => {
@@ -143,8 +215,53 @@ impl Pair {
         let document =
             format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>");
         let url = format!("/{}?versioning", self.bucket);
-        self.client.send("PUT", &url, &[], document).await.unwrap().expect(200);
-        self.model.set_versioning(enabled);
+        let answer = self.client.send("PUT", &url, &[], document).await.unwrap();
+        same(answer, self.model.set_versioning(enabled));
+    }
+
+    async fn lock(&mut self, key: &str, version: u8, hold: Option<bool>) {
+        let id = self.version_id(key, version);
+        let (name, document) = match hold {
+            Some(true) => ("legal-hold", "<LegalHold><Status>ON</Status></LegalHold>"),
+            Some(false) => ("legal-hold", "<LegalHold><Status>OFF</Status></LegalHold>"),
+            None => (
+                "retention",
+                "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2999-01-01T00:00:00Z</RetainUntilDate></Retention>",
+            ),
+        };
+        let url = format!("{}?{name}&versionId={id}", path(&self.bucket, key));
+        let answer = self.client.send("PUT", &url, &[], document).await.unwrap();
+        same(answer, self.model.lock(key, &id, hold));
+    }
+
+    /// Sets a rule for a date that is past, waits until it was carried out, and takes it away again.
+    async fn expire(&mut self, prefix: &str) {
+        let rule = format!(
+            "<LifecycleConfiguration><Rule><Filter><Prefix>{prefix}</Prefix></Filter><Status>Enabled</Status>\
+             <Expiration><Date>2020-01-01T00:00:00Z</Date></Expiration></Rule></LifecycleConfiguration>"
+        );
+        let url = format!("/{}?lifecycle", self.bucket);
+        self.client.send("PUT", &url, &[], rule).await.unwrap().expect(200);
+        let expired = self.model.expire(prefix);
+        let wanted: Vec<&str> =
+            self.model.versions().map(|(key, ..)| key).filter(|key| key.starts_with(prefix)).collect();
+        let begun = Instant::now();
+        let listed = loop {
+            let list = format!("/{}?versions&encoding-type=url&prefix={prefix}", self.bucket);
+            let listed = version_entries(&self.client.send("GET", &list, &[], "").await.unwrap().text()).0;
+            if listed.len() == wanted.len() && !listed.iter().any(|entry| entry.ends_with(" latest")) {
+                break listed;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{listed:?} instead of {wanted:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        self.client.send("DELETE", &url, &[], "").await.unwrap().expect(204);
+        for key in expired {
+            let id = listed
+                .iter()
+                .find_map(|entry| entry.strip_prefix(&format!("{key} "))?.strip_suffix(" latest marker"));
+            self.learn_id(&key, id.map(str::to_string));
+        }
     }
 
     async fn delete(&mut self, key: &str) {
@@ -155,13 +272,21 @@ impl Pair {
         self.learn_id(key, answer.header("x-amz-version-id").map(str::to_string));
     }
 
-    async fn delete_version(&mut self, key: &str, version: u8) {
+    async fn delete_version(&mut self, key: &str, version: u8, bypass: bool) {
         let id = self.version_id(key, version);
         let url = format!("{}?versionId={id}", path(&self.bucket, key));
-        let answer = self.client.send("DELETE", &url, &[], "").await.unwrap().expect(204);
-        assert_eq!(answer.header("x-amz-version-id"), Some(id.as_str()));
-        let was_marker = self.model.delete_version(key, &id) == Some(true);
-        assert_eq!(answer.header("x-amz-delete-marker"), was_marker.then_some("true"));
+        let bypass_header = [("x-amz-bypass-governance-retention", "true")];
+        let headers = if bypass { &bypass_header[..] } else { &[] };
+        let answer = self.client.send("DELETE", &url, headers, "").await.unwrap();
+        match self.model.delete_version(key, &id, bypass) {
+            Ok(removed) => {
+                let answer = answer.expect(204);
+                assert_eq!(answer.header("x-amz-version-id"), Some(id.as_str()));
+                let was_marker = removed == Some(true);
+                assert_eq!(answer.header("x-amz-delete-marker"), was_marker.then_some("true"));
+            }
+            Err(refusal) => same(answer, Err(refusal)),
+        }
     }
 
     async fn delete_many(&mut self, keys: &[(u8, Option<u8>)]) {
@@ -180,17 +305,22 @@ impl Pair {
         let document = format!("<Delete>{elements}</Delete>");
         let url = format!("/{}?delete", self.bucket);
         let answer = self.client.send("POST", &url, &[], document).await.unwrap().expect(200);
-        let deleted = answer.elements("Deleted");
-        assert_eq!(deleted.len(), keys.len(), "{}", answer.text());
-        for ((key, id), told) in objects.into_iter().zip(deleted) {
+        // What is locked is told among the others, each in its place.
+        let text = answer.text();
+        let told = text.split("<Error>").flat_map(|piece| piece.split("<Deleted>")).skip(1);
+        let told: Vec<&str> = told.collect();
+        assert_eq!(told.len(), keys.len(), "{text}");
+        for ((key, id), told) in objects.into_iter().zip(told) {
             let marker = told
                 .split_once("<DeleteMarkerVersionId>")
                 .and_then(|(_, rest)| Some(rest.split_once("</DeleteMarkerVersionId>")?.0.to_string()));
             match id {
-                Some(id) => {
-                    let was_marker = self.model.delete_version(key, &id) == Some(true);
-                    assert_eq!(marker, was_marker.then_some(id));
-                }
+                Some(id) => match self.model.delete_version(key, &id, false) {
+                    Ok(removed) => assert_eq!(marker, (removed == Some(true)).then_some(id)),
+                    Err(refusal) => {
+                        assert!(refusal.codes().iter().any(|code| told.contains(&format!("<Code>{code}<"))));
+                    }
+                },
                 None => {
                     self.model.delete(key);
                     self.learn_id(key, marker);
@@ -438,16 +568,17 @@ fn same(answer: Answer, outcome: Result<(), Refusal>) {
     }
 }
 
-fn run(program: Vec<Op>) {
+fn run(object_lock: bool, program: Vec<Op>) {
     use std::sync::OnceLock;
     static SHARED: OnceLock<(tokio::runtime::Runtime, Gateway)> = OnceLock::new();
     let (runtime, gateway) = SHARED.get_or_init(|| {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-        let gateway = runtime.block_on(Gateway::start());
+        let sweeps = [("DOVETAIL_LIFECYCLE__SWEEP_INTERVAL", "20ms")];
+        let gateway = runtime.block_on(Gateway::start_with(&sweeps));
         (runtime, gateway)
     });
     runtime.block_on(async {
-        let mut pair = Pair::new(gateway.client()).await;
+        let mut pair = Pair::new(gateway.client(), object_lock).await;
         for op in &program {
             pair.step(op).await;
         }
@@ -464,7 +595,10 @@ proptest! {
     })]
 
     #[test]
-    fn the_gateway_does_what_the_model_does(program in prop::collection::vec(op(), 1..30)) {
-        run(program);
+    fn the_gateway_does_what_the_model_does(
+        object_lock in any::<bool>(),
+        program in prop::collection::vec(op(), 1..30),
+    ) {
+        run(object_lock, program);
     }
 }

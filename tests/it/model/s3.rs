@@ -12,6 +12,8 @@ pub struct Model {
     objects: BTreeMap<String, Vec<Version>>,
     uploads: Vec<Upload>,
     versioning: Versioning,
+    /// Versions can be locked.
+    has_lock: bool,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -29,6 +31,10 @@ pub struct Version {
     pub id: String,
     /// Bytes and ETag; `None` is a delete marker.
     pub object: Option<(Bytes, String)>,
+    /// By a legal hold.
+    pub is_held: bool,
+    /// In governance mode, for longer than any test runs.
+    pub is_retained: bool,
 }
 
 struct Upload {
@@ -57,6 +63,11 @@ pub enum Refusal {
     InvalidPartOrder,
     EntityTooSmall,
     InvalidCopyRange,
+    Locked,
+    NoLock,
+    BypassWithoutLock,
+    IsMarker,
+    VersioningLocked,
 }
 
 impl Refusal {
@@ -74,11 +85,20 @@ impl Refusal {
             Refusal::InvalidPartOrder => &["InvalidPartOrder"],
             Refusal::EntityTooSmall => &["EntityTooSmall"],
             Refusal::InvalidCopyRange => &["InvalidArgument", "InvalidRequest"],
+            Refusal::Locked => &["AccessDenied"],
+            Refusal::NoLock => &["InvalidRequest"],
+            Refusal::BypassWithoutLock => &["InvalidArgument"],
+            Refusal::IsMarker => &["MethodNotAllowed"],
+            Refusal::VersioningLocked => &["InvalidBucketState"],
         }
     }
 }
 
 impl Model {
+    pub fn with_object_lock() -> Model {
+        Model { versioning: Versioning::Enabled, has_lock: true, ..Model::default() }
+    }
+
     fn current(&self, key: &str) -> Option<&(Bytes, String)> {
         self.objects.get(key)?.last()?.object.as_ref()
     }
@@ -91,8 +111,42 @@ impl Model {
         self.current(key).map(|(_, etag)| etag.clone())
     }
 
-    pub fn set_versioning(&mut self, enabled: bool) {
+    pub fn set_versioning(&mut self, enabled: bool) -> Result<(), Refusal> {
+        if self.has_lock && !enabled {
+            return Err(Refusal::VersioningLocked);
+        }
         self.versioning = if enabled { Versioning::Enabled } else { Versioning::Suspended };
+        Ok(())
+    }
+
+    /// Puts a legal hold on a version or takes it off (`Some`), or retains it in governance mode (`None`).
+    pub fn lock(&mut self, key: &str, id: &str, hold: Option<bool>) -> Result<(), Refusal> {
+        if !self.has_lock {
+            return Err(Refusal::NoLock);
+        }
+        let version =
+            self.objects.get_mut(key).and_then(|all| all.iter_mut().find(|version| version.id == id));
+        let version = version.ok_or(Refusal::NoSuchVersion)?;
+        if version.object.is_none() {
+            return Err(Refusal::IsMarker);
+        }
+        match hold {
+            Some(is_held) => version.is_held = is_held,
+            None => version.is_retained = true,
+        }
+        Ok(())
+    }
+
+    /// A lifecycle rule whose date is past: objects under the prefix are deleted, and delete markers that cover nothing
+    /// go. The keys that have a new delete marker.
+    pub fn expire(&mut self, prefix: &str) -> Vec<String> {
+        let is_lone_marker = |versions: &Vec<Version>| versions.len() == 1 && versions[0].object.is_none();
+        self.objects.retain(|key, versions| !key.starts_with(prefix) || !is_lone_marker(versions));
+        let (keys, _) = self.list(prefix, false);
+        keys.iter().for_each(|key| self.delete(key));
+        // The marker that took the only version's place is the only one.
+        self.objects.retain(|key, versions| !key.starts_with(prefix) || !is_lone_marker(versions));
+        keys.into_iter().filter(|key| self.objects.contains_key(key)).collect()
     }
 
     pub fn versioning(&self) -> Versioning {
@@ -107,7 +161,7 @@ impl Model {
             id.push_str("null");
             versions.retain(|version| version.id != id);
         }
-        versions.push(Version { id, object });
+        versions.push(Version { id, object, is_held: false, is_retained: false });
     }
 
     /// The gateway's id of the newest version, if that is still unknown.
@@ -143,12 +197,18 @@ impl Model {
     }
 
     /// Removes a version for good; whether it was a delete marker, if there was one at all.
-    pub fn delete_version(&mut self, key: &str, id: &str) -> Option<bool> {
-        let versions = self.objects.get_mut(key)?;
-        let at = versions.iter().position(|version| version.id == id)?;
+    pub fn delete_version(&mut self, key: &str, id: &str, bypass: bool) -> Result<Option<bool>, Refusal> {
+        if bypass && !self.has_lock {
+            return Err(Refusal::BypassWithoutLock);
+        }
+        let Some(versions) = self.objects.get_mut(key) else { return Ok(None) };
+        let Some(at) = versions.iter().position(|version| version.id == id) else { return Ok(None) };
+        if versions[at].is_held || (versions[at].is_retained && !bypass) {
+            return Err(Refusal::Locked);
+        }
         let removed = versions.remove(at);
         self.objects.retain(|_, versions| !versions.is_empty());
-        Some(removed.object.is_none())
+        Ok(Some(removed.object.is_none()))
     }
 
     /// The object that a copy reads, and whether it is the current one of its key.

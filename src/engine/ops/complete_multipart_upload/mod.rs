@@ -155,6 +155,7 @@ fn seal(
         delete_marker: false,
         sequence: 0,
         acl: assembly.upload.acl.clone(),
+        lock: assembly.upload.lock.clone(),
     };
     let version = objects::put_current(tx, &bucket, &request.key, &version, &request.conditions)?.version;
     tx.put(Table::Parts, &keys::part(id, 0), assembly.index.encode());

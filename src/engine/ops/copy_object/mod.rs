@@ -13,7 +13,7 @@ use crate::engine::copy_source::Source;
 use crate::engine::objects::Found;
 use crate::engine::{Engine, Error, objects, references};
 use crate::meta::Write;
-use crate::meta::records::{Body, Checksum, ChecksumKind, Metadata, VersionRecord};
+use crate::meta::records::{Body, Checksum, ChecksumKind, Metadata, ObjectLock, VersionRecord};
 use dovetail_digest::{Algorithm, Hasher};
 use std::sync::Arc;
 
@@ -39,6 +39,8 @@ pub struct CopyObject {
     /// The algorithm the copy's checksum is to have; `None` keeps the source's.
     pub algorithm: Option<Algorithm>,
     pub conditions: WriteConditions,
+    /// Never taken from the source; `None` is the bucket's default.
+    pub lock: Option<ObjectLock>,
     /// The request asks for something that makes a copy of an object onto itself worth while.
     pub changes_something: bool,
 }
@@ -138,6 +140,7 @@ fn copy(
         delete_marker: false,
         sequence: 0,
         acl,
+        lock: request.lock.clone(),
     };
     // Shared before the destination gives up what it had, which may be the very same content.
     references::share_body(tx, &version.body)?;

@@ -18,6 +18,7 @@ fn copy(from: &str, to: &str) -> CopyObject {
         website_redirect: None,
         algorithm: None,
         conditions: WriteConditions::default(),
+        lock: None,
         changes_something: false,
     }
 }

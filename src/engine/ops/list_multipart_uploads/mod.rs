@@ -47,7 +47,7 @@ pub enum UploadEntry {
         key: String,
         id: UploadId,
         /// Of its metadata there is only the storage class. It names its owner.
-        record: UploadRecord,
+        record: Box<UploadRecord>,
     },
     /// With its delimiter.
     CommonPrefix(String),
@@ -139,6 +139,7 @@ fn entry(
     }
     let record = UploadRecord::decode(value)?;
     let owner = Some(acl::owner_of_upload(bucket, &record).to_string());
-    let record = UploadRecord { metadata: record.metadata.listed(), owner, acl: None, ..record };
+    let metadata = record.metadata.listed();
+    let record = Box::new(UploadRecord { metadata, owner, acl: None, lock: None, ..record });
     Ok(UploadEntry::Upload { key: key.to_string(), id, record })
 }

@@ -13,7 +13,7 @@ async fn versioning(fixture: &Fixture, enabled: bool) {
 async fn delete(fixture: &Fixture, key: &str, id: Option<&str>) {
     let object =
         ObjectToDelete { key: key.into(), version_id: id.map(str::to_string), ..ObjectToDelete::default() };
-    let request = DeleteObject { bucket: BUCKET.into(), owner: OWNER.into(), object };
+    let request = DeleteObject { bucket: BUCKET.into(), owner: OWNER.into(), object, ..Default::default() };
     delete_object(&fixture.engine, request).await.unwrap();
 }
 

@@ -13,9 +13,11 @@ use crate::engine::access::acl::{self, AskedAcl, Owned};
 use crate::engine::body::Body;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::ingest::{self, Place, Plan};
-use crate::engine::{Engine, Error, checksums, inline, objects, references, writing};
+use crate::engine::{Engine, Error, checksums, inline, object_lock, objects, references, writing};
 use crate::meta::keys::{self, ContentId};
-use crate::meta::records::{self, ChecksumKind, ETag, Metadata, PartRecord, Record, VersionRecord};
+use crate::meta::records::{
+    self, ChecksumKind, ETag, Metadata, ObjectLock, PartRecord, Record, VersionRecord,
+};
 use crate::meta::{Table, Write};
 
 /// An object to be written.
@@ -28,6 +30,8 @@ pub struct PutObject {
     pub metadata: Metadata,
     pub body: Body,
     pub conditions: WriteConditions,
+    /// What is to hold the version; `None` is the bucket's default.
+    pub lock: Option<ObjectLock>,
 }
 
 /// An object that was written.
@@ -40,9 +44,9 @@ pub struct Put {
 /// the object that was there before is untouched (invariant 8), unless the body had arrived whole: then a dropped
 /// request may still be carried out.
 pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Error> {
-    let PutObject { bucket, key, writer, acl, metadata, body, conditions } = request;
-    if !conditions.is_empty() || acl != AskedAcl::Nothing {
-        refuse_early(engine, &bucket, &key, &writer, &acl, &conditions).await?;
+    let PutObject { bucket, key, writer, acl, metadata, body, conditions, lock } = request;
+    if !conditions.is_empty() || acl != AskedAcl::Nothing || lock.is_some() {
+        refuse_early(engine, &bucket, &key, &writer, &acl, &conditions, lock.is_some()).await?;
     }
     let algorithm = ingest::announced_or_default(&body);
     let plan = Plan { len_max: PART_LEN_MAX, inline: true, keep: algorithm };
@@ -67,6 +71,7 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
                 delete_marker: false,
                 sequence: 0,
                 acl: None,
+                lock,
             };
             commit(&engine, Object { bucket, key, acl, conditions, version, place }).await
         }
@@ -76,7 +81,7 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
     if is_inline { tail.await } else { writing::to_the_end(engine, tail).await }
 }
 
-/// A list that cannot be had and a condition that fails already are told before the body is sent; the transaction
+/// A list or a lock that cannot be had and a condition that fails already are told before the body is sent; the transaction
 /// judges again.
 async fn refuse_early(
     engine: &Engine,
@@ -85,6 +90,7 @@ async fn refuse_early(
     writer: &str,
     acl: &AskedAcl,
     conditions: &WriteConditions,
+    asks_for_lock: bool,
 ) -> Result<(), Error> {
     let (bucket, key, conditions) = (bucket.to_string(), key.to_string(), conditions.clone());
     let (writer, acl) = (writer.to_string(), acl.clone());
@@ -93,6 +99,9 @@ async fn refuse_early(
         .read(move |read| {
             let bucket = objects::bucket(read, &bucket)?;
             acl::of_new_object(&bucket, &writer, &acl)?;
+            if asks_for_lock {
+                object_lock::check_enabled(&bucket)?;
+            }
             conditions.check(objects::current(read, bucket.id, &key)?.as_ref())
         })
         .await

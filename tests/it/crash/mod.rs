@@ -4,6 +4,11 @@
 //! request a worker is in doubt. What was acknowledged has to be there; what is in doubt is either done or not done,
 //! and can be finished (invariants 1, 2, 3 and 8). Afterwards `dovetail fsck` finds nothing wrong but blobs that no
 //! record names, and with `--repair` not even these.
+//!
+//! Where the lifecycle job is meant, a rule expires everything under one prefix, all the time, and a sweep that was killed is
+//! gone on with. Elsewhere there is no rule, since its commits would be the first to reach the points.
+
+mod versions;
 
 use crate::client::Client;
 use crate::gateway::Gateway;
@@ -12,8 +17,12 @@ use bytes::Bytes;
 use dovetail::base::fail_point;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+use versions::Versions;
 
 const BUCKET: &str = "crash";
+/// What a rule expires as soon as it is there.
+const EXPIRING: &str = "expiring/";
+const SWEEPS: (&str, &str) = ("DOVETAIL_LIFECYCLE__SWEEP_INTERVAL", "300ms");
 const WORKERS: usize = 4;
 /// The least length of a part that is not the last.
 const PART_LEN: usize = 5 << 20;
@@ -30,6 +39,9 @@ struct Worker {
     /// The request that was not answered.
     doubt: Option<Doubt>,
     upload: Option<Upload>,
+    versions: Versions,
+    /// There is a rule that expires what is put under `EXPIRING`.
+    has_rule: bool,
 }
 
 /// A request whose answer was lost.
@@ -65,20 +77,24 @@ impl Upload {
 }
 
 impl Worker {
-    fn new(client: Client, number: usize, seed: u64) -> Worker {
+    fn new(client: Client, number: usize, seed: u64, has_rule: bool) -> Worker {
         let name = format!("worker-{number}");
         let seed = Seed::new(seed.wrapping_add(number as u64 * 7919));
-        Worker { client, name, seed, objects: BTreeMap::new(), doubt: None, upload: None }
+        let versions = Versions::new(client.clone(), name.clone());
+        let objects = BTreeMap::new();
+        Worker { client, name, seed, objects, doubt: None, upload: None, versions, has_rule }
     }
 
     /// Writes until a request fails, which leaves it in doubt, or until `end`.
     async fn work_until(&mut self, end: Instant) {
         while Instant::now() < end {
-            let done = match self.seed.below(10) {
+            let done = match self.seed.below(14) {
                 0..=2 => self.put_small().await,
                 3..=4 => self.put_large().await,
                 5 => self.delete().await,
                 6 => self.copy().await,
+                7..=9 => self.versions.work(&mut self.seed).await,
+                10 if self.has_rule => self.put_expiring().await,
                 _ => self.multipart().await,
             };
             if done.is_none() {
@@ -108,6 +124,13 @@ impl Worker {
         let key = self.key();
         let answer = self.client.put(BUCKET, &key, bytes.clone()).await;
         self.settle(key, Some(bytes), answer.map(|answer| answer.expect(200)).ok().is_some())
+    }
+
+    /// Nothing is known about it afterwards: it may be gone already.
+    async fn put_expiring(&mut self) -> Option<()> {
+        let key = format!("{EXPIRING}{}/{}", self.name, self.seed.below(100));
+        let answer = self.client.put(BUCKET, &key, "expiring").await;
+        answer.ok().map(|answer| drop(answer.expect(200)))
     }
 
     async fn delete(&mut self) -> Option<()> {
@@ -234,6 +257,7 @@ impl Worker {
             self.complete().await.expect("the gateway is back");
         }
         self.check_objects().await;
+        self.versions.verify().await;
     }
 
     async fn settle_doubtful_object(&mut self, key: String, bytes: Option<Bytes>) {
@@ -272,17 +296,51 @@ impl Worker {
     }
 }
 
+/// A bucket, with a lifecycle rule or without, and one that keeps versions.
+async fn create_buckets(gateway: &Gateway, has_rule: bool) {
+    let client = gateway.client();
+    let put = async |target: &str, body: String| {
+        client.send("PUT", target, &[], body).await.unwrap().expect(200);
+    };
+    put(&format!("/{BUCKET}"), String::new()).await;
+    let rule = format!(
+        "<Rule><ID>expiring</ID><Filter><Prefix>{EXPIRING}</Prefix></Filter><Status>Enabled</Status>\
+         <Expiration><Date>2020-01-01T00:00:00Z</Date></Expiration></Rule>"
+    );
+    let rules = format!("<LifecycleConfiguration>{rule}</LifecycleConfiguration>");
+    if has_rule {
+        put(&format!("/{BUCKET}?lifecycle"), rules).await;
+    }
+    put(&format!("/{}", versions::BUCKET), String::new()).await;
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    put(&format!("/{}?versioning", versions::BUCKET), enabled.to_string()).await;
+}
+
+/// The keys of the bucket once nothing is left that a rule expires.
+async fn wait_for_expiry(gateway: &Gateway) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let listed = gateway.client().list(BUCKET).await.unwrap();
+        if !listed.iter().any(|key| key.starts_with(EXPIRING)) {
+            return listed;
+        }
+        assert!(begun.elapsed() < WORK_TIME, "the lifecycle rule is not carried out: {listed:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// Kills a gateway at `point`, when it is reached for the `nth` time, under load; then checks everything.
 async fn kill_at(point: &str, nth: u64, seed: u64) {
-    let mut gateway = Gateway::start_with(&[("DOVETAIL_UPLOADS__EXPIRE_AFTER", "1d")]).await;
-    gateway.client().send("PUT", "/crash", &[], "").await.unwrap().expect(200);
+    let mut gateway = Gateway::start_with(&[("DOVETAIL_UPLOADS__EXPIRE_AFTER", "1d"), SWEEPS]).await;
+    let has_rule = point.starts_with("engine::lifecycle::");
+    create_buckets(&gateway, has_rule).await;
     assert!(gateway.stop().success());
     gateway.spawn(&[("DOVETAIL_KILL_AT", &format!("{point}:{nth}"))]);
     gateway.wait_ready().await;
 
     let end = Instant::now() + WORK_TIME;
     let workers = (0..WORKERS).map(|number| {
-        let mut worker = Worker::new(gateway.client(), number, seed);
+        let mut worker = Worker::new(gateway.client(), number, seed, has_rule);
         async move {
             worker.work_until(end).await;
             worker
@@ -300,7 +358,7 @@ async fn kill_at(point: &str, nth: u64, seed: u64) {
     for worker in &mut workers {
         worker.verify().await;
     }
-    let mut listed = gateway.client().list(BUCKET).await.unwrap();
+    let mut listed = wait_for_expiry(&gateway).await;
     let mut known: Vec<String> = workers.iter().flat_map(|worker| worker.objects.keys().cloned()).collect();
     listed.sort();
     known.sort();
@@ -332,11 +390,11 @@ async fn nothing_acknowledged_is_lost_at_any_fail_point() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_killed_at_any_moment() {
     let mut seed = Seed::from_environment("nothing_acknowledged_is_lost_when_killed_at_any_moment");
-    let mut gateway = Gateway::start().await;
-    gateway.client().send("PUT", "/crash", &[], "").await.unwrap().expect(200);
+    let mut gateway = Gateway::start_with(&[SWEEPS]).await;
+    create_buckets(&gateway, true).await;
     let start = seed.next();
     let mut workers: Vec<Worker> =
-        (0..WORKERS).map(|number| Worker::new(gateway.client(), number, start)).collect();
+        (0..WORKERS).map(|number| Worker::new(gateway.client(), number, start, true)).collect();
     for _ in 0..8 {
         let end = Instant::now() + WORK_TIME;
         let wait = Duration::from_millis(100 + seed.below(1500));
@@ -351,6 +409,7 @@ async fn nothing_acknowledged_is_lost_when_killed_at_any_moment() {
             worker.verify().await;
         }
     }
+    wait_for_expiry(&gateway).await;
     assert!(gateway.stop().success());
     check_with_fsck(&mut gateway);
 }

@@ -1,0 +1,24 @@
+//! PutObjectLegalHold: a hold without an end, put on a version and taken off again.
+//! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLegalHold.html>
+
+use super::get_object_tagging::of_marker;
+use crate::engine;
+use crate::engine::ops::put_object_legal_hold::PutObjectLegalHold;
+use crate::s3::error::S3Error;
+use crate::s3::request::Request;
+use crate::s3::response::{self, Response};
+use crate::s3::{S3, document, object_lock};
+use http::StatusCode;
+
+pub async fn put_object_legal_hold(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
+    let version_id = request.version_id()?;
+    let bytes = document::read(&mut request, object_lock::DOCUMENT_LEN_MAX).await?;
+    let asked = PutObjectLegalHold {
+        bucket: request.bucket(),
+        key: request.key(),
+        version_id,
+        is_held: object_lock::parse_legal_hold(&bytes)?,
+    };
+    engine::ops::put_object_legal_hold::put_object_legal_hold(s3.engine(), asked).await.map_err(of_marker)?;
+    Ok(response::empty(StatusCode::OK))
+}

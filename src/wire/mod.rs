@@ -10,11 +10,14 @@ pub mod checksum;
 pub mod copy_source;
 pub mod error_code;
 pub mod etag;
+pub mod form;
 pub mod header_value;
 pub mod http_date;
 pub mod limits;
 pub mod percent;
+pub mod post_policy;
 pub mod range;
+pub mod sigv2;
 pub mod sigv4;
 pub mod xml;
 

@@ -187,3 +187,30 @@ fn values_of_any_shape_are_read_or_refused() {
         ],
     );
 }
+
+#[test]
+fn forms_of_any_shape_read_alike_however_they_are_cut() {
+    check(
+        properties::form,
+        &[
+            b"\x05--b\r\nContent-Disposition: form-data; name=\"key\"\r\n\r\na\r\n--b\r\nContent-Disposition: form-data; \
+              name=\"file\"; filename=\"x\\\"y\"\r\nContent-Type: a/b\r\n\r\n\r\n-\r\n--\r\n--\r\n--b--\r\n",
+            b"\x01multipart/form-data; boundary=b",
+            b"multipart/form-data; charset=x; boundary=\"a b\"",
+        ],
+        &[b"\r\n--b", b"\r\n--b--", b"\r\n\r\n", b"--", b"\r", b";", b"=", b"\"", b"\\", b"filename*=UTF-8''", b"%22", b"\xFF"],
+    );
+}
+
+#[test]
+fn policies_of_any_shape_allow_what_they_say_or_nothing() {
+    check(
+        properties::post_policy,
+        &[
+            br#"{"expiration": "2026-01-01T00:00:00Z", "conditions": [{"bucket": "b"}, ["starts-with", "$key", "a"]]}"#,
+            br#"{"expiration": "2026-01-01T00:00:00Z", "conditions": [["content-length-range", 1, "10"], ["eq", "x", ""]]}"#,
+            b"eyJleHBpcmF0aW9uIjogIjIwMjYtMDEtMDFUMDA6MDA6MDBaIn0=",
+        ],
+        &[b"{", b"}", b"[", b"]", b",", b"\"", b"$", b"-1", b"1e9", b"null", b"starts-with", b"99999999999999999999"],
+    );
+}

@@ -7,6 +7,8 @@ use http::HeaderMap;
 
 use crate::wire::aws_chunked::{ChunkedError, Decoder};
 use crate::wire::copy_source::CopySource;
+use crate::wire::form::{self, Event, FormError, HEAD_LEN_MAX, Parser, PartHead};
+use crate::wire::post_policy::{PolicyError, PostPolicy};
 use crate::wire::range::{CopyRange, Range};
 use crate::wire::sigv4::{
     Authorization, Credential, PayloadKind, Presigned, Scheme, Scope, Secret, SigningKey, Verified,
@@ -134,6 +136,56 @@ pub fn range(bytes: &[u8]) {
     if let Some(range) = CopyRange::parse(&header) {
         assert!(range.first <= range.last && !range.is_empty());
     }
+}
+
+/// However the frames are cut, a form reads the same, and no more than a head and a frame is held. The first byte
+/// chooses the cut.
+pub fn form(bytes: &[u8]) {
+    let Some((cut, body)) = bytes.split_first() else { return };
+    let whole = read_form(body, body.len().max(1));
+    for frame_len in [1, 2 + usize::from(*cut)] {
+        let split = read_form(body, frame_len);
+        assert!(split == whole, "frames of {frame_len}: {split:?} instead of {whole:?}");
+    }
+    if let Some(boundary) = form::boundary(&String::from_utf8_lossy(bytes)) {
+        assert!((1..=70).contains(&boundary.len()));
+    }
+}
+
+/// The parts of a form and whether it has ended, up to the first fault.
+type ReadForm = (Vec<(PartHead, Vec<u8>)>, Result<bool, FormError>);
+
+fn read_form(body: &[u8], frame_len: usize) -> ReadForm {
+    let mut parser = Parser::new("b");
+    let mut parts = Vec::new();
+    for frame in body.chunks(frame_len) {
+        parser.feed(Bytes::copy_from_slice(frame));
+        loop {
+            match parser.next_event() {
+                Ok(None) => break,
+                Ok(Some(Event::Part(head))) => parts.push((head, Vec::new())),
+                Ok(Some(Event::Data(data))) => {
+                    assert!(!data.is_empty());
+                    parts.last_mut().expect("data is in a part").1.extend_from_slice(&data);
+                }
+                Ok(Some(Event::PartEnd)) => {}
+                Ok(Some(Event::End)) => return (parts, Ok(true)),
+                Err(error) => return (parts, Err(error)),
+            }
+        }
+        assert!(parser.held_len() <= HEAD_LEN_MAX + frame_len);
+    }
+    (parts, Ok(false))
+}
+
+/// A policy that can be read allows nothing after it has expired, and its own fields only.
+pub fn post_policy(bytes: &[u8]) {
+    let _ = PostPolicy::parse(&String::from_utf8_lossy(bytes));
+    let Ok(policy) = PostPolicy::from_json(bytes) else { return };
+    let stranger = [("no condition is about this".to_owned(), String::new())];
+    assert_eq!(policy.check(&stranger, i64::MAX), Err(PolicyError::Expired));
+    assert!(policy.check(&stranger, policy.expiration).is_err());
+    let _ = policy.length();
 }
 
 /// The small ones: dates, percent-encoding, metadata values, tags, checksums.

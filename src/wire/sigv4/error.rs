@@ -49,6 +49,16 @@ pub enum AuthError {
          STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value."
     )]
     InvalidContentSha256 { value: String },
+    /// `Authorization: AWS ...` without an access key and a signature.
+    #[error("AWS authorization header is invalid.  Expected AwsAccessKeyId:signature")]
+    SigV2HeaderMalformed,
+    /// A version 2 URL that lacks one of its three parameters.
+    #[error("Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")]
+    SigV2QueryIncomplete,
+    #[error("Invalid date (should be seconds since epoch): {expires}")]
+    SigV2ExpiresInvalid { expires: String },
+    #[error("Request has expired")]
+    SigV2Expired { expired_at: i64, now: i64 },
     /// Names are lower-case, in the order the headers arrived.
     #[error("There were headers present in the request which were not signed")]
     HeadersNotSigned { names: Vec<String> },
@@ -79,6 +89,7 @@ impl AuthError {
             AuthError::SeveralMechanisms { .. }
             | AuthError::UnreadableAuthorization { .. }
             | AuthError::UnsupportedType { .. }
+            | AuthError::SigV2HeaderMalformed
             | AuthError::InvalidContentSha256 { .. } => ErrorCode::InvalidArgument,
             AuthError::HeaderMalformed(_) | AuthError::HeaderCredential(_) => {
                 ErrorCode::AuthorizationHeaderMalformed
@@ -89,6 +100,9 @@ impl AuthError {
             AuthError::MissingDate
             | AuthError::Expired { .. }
             | AuthError::NotYetValid { .. }
+            | AuthError::SigV2QueryIncomplete
+            | AuthError::SigV2ExpiresInvalid { .. }
+            | AuthError::SigV2Expired { .. }
             | AuthError::HeadersNotSigned { .. } => ErrorCode::AccessDenied,
             AuthError::TimeTooSkewed { .. } => ErrorCode::RequestTimeTooSkewed,
             AuthError::UnknownKey { .. } => ErrorCode::InvalidAccessKeyId,
@@ -121,6 +135,9 @@ impl AuthError {
                 ("Expires", http_date::iso8601(*expired_at)),
                 ("ServerTime", http_date::iso8601(*now)),
             ],
+            AuthError::SigV2Expired { expired_at, now } => {
+                vec![("Expires", http_date::iso8601(*expired_at)), ("ServerTime", http_date::iso8601(*now))]
+            }
             AuthError::UnknownKey { access_key_id } => vec![("AWSAccessKeyId", access_key_id.clone())],
             AuthError::HeadersNotSigned { names } => vec![("HeadersNotSigned", names.join(", "))],
             AuthError::SignatureDoesNotMatch(mismatch) => mismatch.fields(),

@@ -15,7 +15,7 @@ pub enum Scheme {
     Presigned,
     /// `Authorization: AWS key:signature`.
     SigV2Header,
-    /// `AWSAccessKeyId`, `Signature` and `Expires` in the query.
+    /// `AWSAccessKeyId` or `Signature` in the query; whether all three parameters are there is still to be seen.
     SigV2Query,
     Anonymous,
 }
@@ -54,7 +54,7 @@ impl Scheme {
     }
 
     fn of_query(query: &str) -> Option<Scheme> {
-        let mut v2 = [false; 3];
+        let mut is_v2 = false;
         for (name, _) in percent::query_pairs(query) {
             let name = percent::decode_query_text(name);
             if ["X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"]
@@ -63,11 +63,10 @@ impl Scheme {
             {
                 return Some(Scheme::Presigned);
             }
-            for (index, v2_name) in ["AWSAccessKeyId", "Signature", "Expires"].into_iter().enumerate() {
-                v2[index] |= name == v2_name;
-            }
+            // `Expires` alone claims nothing.
+            is_v2 |= name == "AWSAccessKeyId" || name == "Signature";
         }
-        (v2 == [true; 3]).then_some(Scheme::SigV2Query)
+        is_v2.then_some(Scheme::SigV2Query)
     }
 }
 

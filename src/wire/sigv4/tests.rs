@@ -336,7 +336,9 @@ fn the_schemes_are_told_apart() {
     let presigned = "X-Amz-Signature=x";
     for (map, query, scheme) in [
         (&none, "", Scheme::Anonymous),
-        (&none, "Expires=1&Signature=2", Scheme::Anonymous),
+        (&none, "Expires=1", Scheme::Anonymous),
+        (&none, "Expires=1&Signature=2", Scheme::SigV2Query),
+        (&none, "AWSAccessKeyId=a", Scheme::SigV2Query),
         (&none, "AWSAccessKeyId=a&Expires=1&Signature=2", Scheme::SigV2Query),
         (&none, presigned, Scheme::Presigned),
         (&none, "x-amz-algorithm=x", Scheme::Presigned),

@@ -21,6 +21,7 @@ pub const ALL: &[&str] = &[
     "engine::complete_multipart_upload::after_commit",
     "engine::abort_multipart_upload::after_commit",
     "engine::copy_object::after_commit",
+    "engine::rename_object::after_commit",
     "engine::delete_object::after_commit",
     "engine::collector::before_blob_delete",
     "engine::collector::after_blob_delete",

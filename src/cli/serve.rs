@@ -145,6 +145,7 @@ fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn 
     let settings = s3::Settings {
         region: settings.region.clone(),
         any_region: false,
+        sigv2: settings.sigv2,
         domains: settings.domains.clone(),
         users: users.collect(),
         default_object_ownership: settings.default_object_ownership,

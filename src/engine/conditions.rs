@@ -55,6 +55,35 @@ impl ReadConditions {
         Err(Error::PreconditionFailed { condition })
     }
 
+    /// Judges the source of a rename, in its own words.
+    pub fn check_rename_source(&self, version: &VersionRecord, now_ms: i64) -> Result<(), Error> {
+        let condition = match self.judge(version, now_ms) {
+            Verdict::Proceed => return Ok(()),
+            Verdict::Failed("If-Match") => "x-amz-rename-source-if-match",
+            Verdict::Failed(_) => "x-amz-rename-source-if-unmodified-since",
+            Verdict::Unchanged("If-None-Match") => "x-amz-rename-source-if-none-match",
+            Verdict::Unchanged(_) => "x-amz-rename-source-if-modified-since",
+        };
+        Err(Error::PreconditionFailed { condition })
+    }
+
+    /// Judges what a rename would replace. Conditions that ask for an object fail where there is none; that it is the
+    /// source which is missing could not be told otherwise.
+    pub fn check_rename_destination(
+        &self,
+        version: Option<&VersionRecord>,
+        now_ms: i64,
+    ) -> Result<(), Error> {
+        let condition = match version.map(|version| self.judge(version, now_ms)) {
+            Some(Verdict::Proceed) => return Ok(()),
+            Some(Verdict::Failed(condition) | Verdict::Unchanged(condition)) => condition,
+            None if self.if_match.is_some() => "If-Match",
+            None if self.if_modified_since.is_some() && self.if_none_match.is_none() => "If-Modified-Since",
+            None => return Ok(()),
+        };
+        Err(Error::PreconditionFailed { condition })
+    }
+
     /// The order is S3's: a true If-Match silences If-Unmodified-Since, an If-None-Match that does not match silences
     /// If-Modified-Since, and dates in the future are ignored.
     fn judge(&self, version: &VersionRecord, now_ms: i64) -> Verdict {

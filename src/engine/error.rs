@@ -110,6 +110,15 @@ pub enum Error {
     /// A copy of an object onto itself that would change nothing.
     #[error("a copy onto itself changes nothing")]
     CopyOntoItself,
+    /// A rename of an object to the name that it has.
+    #[error("a rename onto itself")]
+    RenameOntoItself,
+    /// A bucket that keeps versions, or has kept some: what would become of them is not defined.
+    #[error("objects of a bucket with versions cannot be renamed")]
+    RenameWithVersions,
+    /// The client's token was used for another rename.
+    #[error("the client token was used for another request")]
+    IdempotencyParameterMismatch,
     /// A single copy of more than 5 GiB.
     #[error("the copy source of {len} bytes is too large")]
     CopySourceTooLarge { len: u64 },

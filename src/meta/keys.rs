@@ -139,6 +139,11 @@ pub fn blob(id: BlobId) -> Vec<u8> {
     id.0.to_vec()
 }
 
+/// `Renames`: bucket, token.
+pub fn rename(bucket: BucketId, token: &str) -> Vec<u8> {
+    [&bucket.0[..], token.as_bytes()].concat()
+}
+
 /// What can be referred to more than once, and what the collector deletes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owned {

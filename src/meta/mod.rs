@@ -50,12 +50,14 @@ pub enum Table {
     Users = 13,
     /// Bucket and key: the sequence of the key's null version, while that is in `Versions`.
     NullVersions = 14,
+    /// Bucket and client token: [`records::RenameRecord`], so that a repeated RenameObject does nothing more.
+    Renames = 15,
     /// Name of a background job: how far it is.
     Jobs = 17,
 }
 
 impl Table {
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 16] = [
         Table::Buckets,
         Table::Objects,
         Table::Versions,
@@ -70,6 +72,7 @@ impl Table {
         Table::BucketDocuments,
         Table::Users,
         Table::NullVersions,
+        Table::Renames,
         Table::Jobs,
     ];
 }

@@ -1,9 +1,13 @@
-//! Who sent a request: Signature Version 4 in a header or in a presigned URL, or nobody.
+//! Who sent a request: Signature Version 4 in a header, in a presigned URL or in a form, version 2 in the same places
+//! where that is turned on, or nobody.
 
 use crate::s3::error::S3Error;
+use crate::s3::post_form::Fields;
 use crate::s3::query::Query;
+use crate::s3::router::Target;
 use crate::wire::error_code::ErrorCode;
-use crate::wire::sigv4::{AuthError, PayloadKind, Request, Scheme, Secret, Verified, Verifier};
+use crate::wire::sigv2;
+use crate::wire::sigv4::{self, AuthError, PayloadKind, Request, Scheme, Secret, Verified, Verifier};
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use http::request::Parts;
@@ -39,15 +43,18 @@ pub struct Authenticator {
     by_access_key: HashMap<String, Arc<User>>,
     by_id: HashMap<String, Arc<User>>,
     verifier: Verifier,
+    /// Whether Signature Version 2 is good enough.
+    sigv2: bool,
 }
 
 impl Authenticator {
-    pub fn new(users: Vec<User>, region: &str, any_region: bool) -> Authenticator {
+    pub fn new(users: Vec<User>, region: &str, any_region: bool, sigv2: bool) -> Authenticator {
         let users: Vec<Arc<User>> = users.into_iter().map(Arc::new).collect();
         Authenticator {
             by_id: users.iter().map(|user| (user.id.clone(), user.clone())).collect(),
             by_access_key: users.into_iter().map(|user| (user.access_key_id.clone(), user)).collect(),
             verifier: Verifier::new(region, any_region),
+            sigv2,
         }
     }
 
@@ -64,7 +71,13 @@ impl Authenticator {
     }
 
     /// Checks the request's claim. A request without one is let through with no user; it may do nothing yet.
-    pub fn authenticate(&self, parts: &mut Parts, query: &Query, now_s: i64) -> Result<Caller, S3Error> {
+    pub fn authenticate(
+        &self,
+        parts: &mut Parts,
+        query: &Query,
+        target: &Target,
+        now_s: i64,
+    ) -> Result<Caller, S3Error> {
         let raw_query = parts.uri.query().unwrap_or("");
         let scheme = Scheme::of(&parts.headers, raw_query)?;
         let request = Request {
@@ -74,11 +87,13 @@ impl Authenticator {
             headers: &parts.headers,
             authority: parts.uri.authority().map(|authority| authority.as_str()),
         };
-        let lookup = |key: &str| self.by_access_key.get(key).map(|user| user.secret_access_key.clone());
+        let lookup = |key: &str| self.secret(key);
         let verified = match scheme {
             Scheme::Header => self.verifier.verify_header(&request, &lookup, now_s)?,
             Scheme::Presigned => self.verifier.verify_presigned(&request, &lookup, now_s)?,
-            Scheme::SigV2Header | Scheme::SigV2Query => return Err(AuthError::SigV2NotSupported.into()),
+            Scheme::SigV2Header | Scheme::SigV2Query => {
+                return self.authenticate_v2(scheme, parts, query, target, now_s);
+            }
             Scheme::Anonymous => {
                 let payload = PayloadKind::anonymous(&parts.headers)?;
                 return Ok(Caller { user: None, payload, verified: None });
@@ -89,10 +104,90 @@ impl Authenticator {
             return Err(ErrorCode::InvalidToken.into());
         }
         if scheme == Scheme::Presigned {
-            take_hoisted_headers(&mut parts.headers, query);
+            take_hoisted_headers(&mut parts.headers, query, |name| name.starts_with("x-amz-"));
         }
         let user = self.by_access_key.get(&verified.access_key_id).cloned();
         Ok(Caller { user, payload: verified.payload, verified: Some(verified) })
+    }
+
+    fn secret(&self, access_key_id: &str) -> Option<Secret> {
+        self.by_access_key.get(access_key_id).map(|user| user.secret_access_key.clone())
+    }
+
+    /// Signature Version 2. Nothing of the body is signed.
+    fn authenticate_v2(
+        &self,
+        scheme: Scheme,
+        parts: &mut Parts,
+        query: &Query,
+        target: &Target,
+        now_s: i64,
+    ) -> Result<Caller, S3Error> {
+        if !self.sigv2 {
+            return Err(AuthError::SigV2NotSupported.into());
+        }
+        let request = sigv2::Request {
+            method: parts.method.as_str(),
+            resource: sigv2::Resource {
+                host_bucket: target.bucket.as_deref().filter(|_| target.in_host),
+                path: parts.uri.path(),
+                query: parts.uri.query().unwrap_or(""),
+            },
+            headers: &parts.headers,
+        };
+        let lookup = |key: &str| self.secret(key);
+        let access_key_id = match scheme {
+            Scheme::SigV2Query => sigv2::verify_query(&request, &lookup, now_s)?,
+            _ => sigv2::verify_header(&request, &lookup, now_s)?,
+        };
+        if scheme == Scheme::SigV2Query {
+            take_hoisted_headers(&mut parts.headers, query, sigv2::is_hoisted);
+        }
+        if parts.headers.contains_key("x-amz-security-token") {
+            return Err(ErrorCode::InvalidToken.into());
+        }
+        let user = self.by_access_key.get(&access_key_id).cloned();
+        // What a signature of this version covers says nothing of the body, as if there were none.
+        let payload = PayloadKind::anonymous(&parts.headers)?;
+        Ok(Caller { user, payload, verified: None })
+    }
+
+    /// Who has signed a form's policy. `None`: the form has neither policy nor signature. Whether the policy allows the
+    /// form is not judged here.
+    pub fn authenticate_form(&self, fields: &Fields) -> Result<Option<Arc<User>>, S3Error> {
+        const V4: [&str; 4] = ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"];
+        let is_v4 = V4.iter().any(|name| fields.get(name).is_some());
+        let is_v2 = fields.get("awsaccesskeyid").is_some() || fields.get("signature").is_some();
+        if !is_v4 && !is_v2 {
+            return match fields.get("policy") {
+                Some(_) => Err(ErrorCode::AccessDenied.into()),
+                None => Ok(None),
+            };
+        }
+        let lookup = |key: &str| self.secret(key);
+        let policy = fields.required("policy")?;
+        // No session tokens are given out, so none can be good.
+        if fields.get("x-amz-security-token").is_some() {
+            return Err(ErrorCode::InvalidToken.into());
+        }
+        let access_key_id = if is_v4 {
+            let [algorithm, credential, date, signature] = V4.map(|name| fields.required(name));
+            let (algorithm, credential, date, signature) = (algorithm?, credential?, date?, signature?);
+            if algorithm != sigv4::ALGORITHM {
+                let message = "X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"";
+                return Err(S3Error::argument("x-amz-algorithm", algorithm, message));
+            }
+            self.verifier.verify_policy(policy, credential, date, signature, &lookup)?
+        } else {
+            let access_key_id = fields.required("AWSAccessKeyId")?;
+            let signature = fields.required("Signature")?;
+            if !self.sigv2 {
+                return Err(AuthError::SigV2NotSupported.into());
+            }
+            sigv2::verify_policy(policy, access_key_id, signature, &lookup)?;
+            access_key_id.to_owned()
+        };
+        Ok(self.by_access_key.get(&access_key_id).cloned())
     }
 }
 
@@ -100,10 +195,10 @@ impl Authenticator {
 /// itself is absent.
 ///
 /// Checksums are left out: the JavaScript SDK presigns the checksum of an empty body, and AWS ignores it.
-fn take_hoisted_headers(headers: &mut HeaderMap, query: &Query) {
+fn take_hoisted_headers(headers: &mut HeaderMap, query: &Query, is_hoisted: fn(&str) -> bool) {
     for (name, value) in query.iter() {
         let name = name.to_ascii_lowercase();
-        if !name.starts_with("x-amz-") || is_of_the_signature(&name) || is_checksum(&name) {
+        if !is_hoisted(&name) || is_of_the_signature(&name) || is_checksum(&name) {
             continue;
         }
         let (Ok(name), Ok(value)) =
@@ -147,7 +242,7 @@ mod tests {
             "X-Amz-Acl=public-read&x-amz-meta-A=b&X-Amz-Signature=s&x-amz-checksum-crc32=AAAAAA%3D%3D\
              &x-amz-checksum-mode=ENABLED&x-amz-sdk-checksum-algorithm=CRC32&prefix=p&x-amz-tagging=a%0D",
         ));
-        take_hoisted_headers(&mut headers, &query);
+        take_hoisted_headers(&mut headers, &query, |name| name.starts_with("x-amz-"));
         assert_eq!(headers["x-amz-acl"], "private");
         assert_eq!(headers["x-amz-meta-a"], "b");
         assert_eq!(headers["x-amz-checksum-mode"], "ENABLED");

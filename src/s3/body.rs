@@ -8,6 +8,7 @@ use crate::base::limits::PART_LEN_MAX;
 use crate::engine::body::{Body, Claims, Source};
 use crate::s3::checksums::Promised;
 use crate::s3::error::S3Error;
+use crate::s3::post_form::FormFile;
 use crate::wire::aws_chunked::{ChunkedError, Decoder};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::sigv4::{PayloadKind, Verified};
@@ -17,7 +18,7 @@ use dovetail_digest::{Algorithm, Digest, Hasher};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Version};
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Empty};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -26,11 +27,19 @@ pub struct Incoming {
     body: RequestBody,
     payload: PayloadKind,
     verified: Option<Verified>,
+    /// The file of a form, which is the object then; the rest is as of an empty body.
+    file: Option<Box<FormFile>>,
 }
 
 impl Incoming {
     pub fn new(body: RequestBody, payload: PayloadKind, verified: Option<Verified>) -> Incoming {
-        Incoming { body, payload, verified }
+        Incoming { body, payload, verified, file: None }
+    }
+
+    /// The file of a form, of which everything before it has been read.
+    pub fn of_form(file: FormFile) -> Incoming {
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        Incoming { body, payload: PayloadKind::Unsigned, verified: None, file: Some(Box::new(file)) }
     }
 
     /// The body of an object or a part. It must say how long it is, unless it comes in HTTP chunks or over HTTP/2,
@@ -38,6 +47,10 @@ impl Incoming {
     pub fn into_object(self, parts: &Parts) -> Result<Body, S3Error> {
         let promised = Promised::from_headers(&parts.headers)?;
         promised.check_sdk_algorithm(&parts.headers)?;
+        if let Some(mut file) = self.file {
+            file.claim(Claims { md5: promised.md5, checksum: promised.checksum });
+            return Ok(Body { source: file, len: None, algorithm: promised.algorithm() });
+        }
         if !self.payload.is_chunked()
             && content_length(&parts.headers)?.is_none()
             && parts.version < Version::HTTP_2

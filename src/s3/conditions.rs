@@ -25,6 +25,19 @@ pub fn copy_source(headers: &HeaderMap) -> ReadConditions {
     )
 }
 
+/// The same for the object that is renamed.
+pub fn rename_source(headers: &HeaderMap) -> ReadConditions {
+    read_named(
+        headers,
+        [
+            "x-amz-rename-source-if-match",
+            "x-amz-rename-source-if-none-match",
+            "x-amz-rename-source-if-modified-since",
+            "x-amz-rename-source-if-unmodified-since",
+        ],
+    )
+}
+
 /// `If-Match` and `If-None-Match` of a write. Both at once mean nothing that S3 defines.
 pub fn write(headers: &HeaderMap) -> Result<WriteConditions, S3Error> {
     let conditions = WriteConditions {

@@ -227,6 +227,14 @@ impl From<engine::Error> for S3Error {
                 "This copy request is illegal because it is trying to copy an object to itself without changing the \
                  object's metadata, storage class, website redirect location or encryption attributes.",
             ),
+            E::RenameOntoItself => S3Error::invalid_request(
+                "This rename request is illegal because it is trying to rename an object to the name that it has.",
+            ),
+            E::RenameWithVersions => S3Error::new(
+                ErrorCode::NotImplemented,
+                "RenameObject is not implemented for buckets that have versions or have had some.",
+            ),
+            E::IdempotencyParameterMismatch => ErrorCode::IdempotencyParameterMismatch.into(),
             E::CopySourceTooLarge { .. } => S3Error::invalid_request(format!(
                 "The specified copy source is larger than the maximum allowable size for a copy source: {}",
                 crate::base::limits::PART_LEN_MAX

@@ -19,6 +19,7 @@ mod metadata;
 mod object_lock;
 mod operation;
 mod ops;
+mod post_form;
 pub mod properties;
 mod query;
 mod request;
@@ -27,6 +28,7 @@ mod router;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod website;
 
 pub use auth::User;
 pub use operation::Operation;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub users: Vec<User>,
     /// Of buckets whose creator does not say.
     pub default_object_ownership: ObjectOwnership,
+    /// Takes Signature Version 2 as well.
+    pub sigv2: bool,
 }
 
 /// The S3 front end. Cheap to clone.
@@ -90,7 +94,7 @@ struct Trace {
 
 impl S3 {
     pub fn new(engine: Engine, settings: Settings) -> S3 {
-        let auth = Authenticator::new(settings.users, &settings.region, settings.any_region);
+        let auth = Authenticator::new(settings.users, &settings.region, settings.any_region, settings.sigv2);
         let Settings { region, domains, default_object_ownership, .. } = settings;
         let documents = document::Budget::default();
         S3(Arc::new(Shared { engine, region, domains, auth, documents, default_object_ownership }))
@@ -161,12 +165,15 @@ impl S3 {
             Operation::CorsPreflight => {
                 return ops::cors_preflight::cors_preflight(self, &target, &parts.headers).await;
             }
-            // Its credentials are in the form, so nothing can be said about who sends it.
-            Operation::PostObject => return Err(not_implemented(operation)),
+            // Its credentials are in the form, so that has to be read first.
+            Operation::PostObject => {
+                let form = ops::post_object::Post { id: id.clone(), parts, query, target, now_ms };
+                return Box::pin(ops::post_object::post_object(self, form, body, trace)).await;
+            }
             _ => {}
         }
 
-        let caller = self.0.auth.authenticate(&mut parts, &query, now_ms.div_euclid(1000))?;
+        let caller = self.0.auth.authenticate(&mut parts, &query, &target, now_ms.div_euclid(1000))?;
         if let Some(bucket) = &target.bucket
             && operation != Operation::WriteGetObjectResponse
         {

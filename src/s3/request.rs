@@ -82,14 +82,7 @@ impl Request {
 
     /// The URL of the bucket or object that the request names, as the client reaches it.
     pub fn url(&self) -> String {
-        let tls = self.parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
-        let scheme = if tls { "https" } else { "http" };
-        let host = self
-            .header(HOST)
-            .map(Cow::into_owned)
-            .or_else(|| self.parts.uri.authority().map(|authority| authority.as_str().to_owned()));
-        let path = crate::wire::sigv4::canonical_uri(self.parts.uri.path());
-        format!("{scheme}://{}{path}", host.unwrap_or_default())
+        url(&self.parts)
     }
 
     /// The version that the request names. Ids are opaque, but not every text can be one.
@@ -100,6 +93,17 @@ impl Request {
             Some(id) => Err(S3Error::argument("versionId", id, "Invalid version id specified")),
         }
     }
+}
+
+/// The URL that a request was sent to, without its query.
+pub fn url(parts: &Parts) -> String {
+    let tls = parts.extensions.get::<Peer>().is_some_and(|peer| peer.tls);
+    let scheme = if tls { "https" } else { "http" };
+    let host = header(&parts.headers, HOST)
+        .map(Cow::into_owned)
+        .or_else(|| parts.uri.authority().map(|authority| authority.as_str().to_owned()));
+    let path = crate::wire::sigv4::canonical_uri(parts.uri.path());
+    format!("{scheme}://{}{path}", host.unwrap_or_default())
 }
 
 /// Whether a text can be a version id: letters, digits and a few others, at most 1,024 bytes.

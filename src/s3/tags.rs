@@ -142,6 +142,14 @@ pub fn parse_set(set: &mut Element<'_, '_>) -> Result<Tags, Malformed> {
     Ok(tags)
 }
 
+/// The value of `x-amz-tagging` that says the same.
+pub fn to_header(tags: &Tags) -> String {
+    let encode = |text: &str| percent::encode(text.as_bytes()).into_owned();
+    let pairs: Vec<String> =
+        tags.iter().map(|(key, value)| format!("{}={}", encode(key), encode(value))).collect();
+    pairs.join("&")
+}
+
 /// The `Tagging` document of these tags.
 pub fn document(tags: &[(String, String)]) -> Writer {
     let mut document = response::document("Tagging");
@@ -231,7 +239,9 @@ mod tests {
             headers.insert("x-amz-tagging", HeaderValue::from_str(text).unwrap());
             from_header(&headers)
         };
-        assert_eq!(read("k=v&with%20space=a%2Bb").unwrap()[1], ("with space".to_owned(), "a+b".to_owned()));
+        let tags = read("k=v&with%20space=a%2Bb").unwrap();
+        assert_eq!(tags[1], ("with space".to_owned(), "a+b".to_owned()));
+        assert_eq!(read(&to_header(&tags)).unwrap(), tags);
         let many: Vec<String> = (0..11).map(|n| format!("k{n}=v")).collect();
         for (text, expected) in [
             ("a=1&a=2", "InvalidArgument"),

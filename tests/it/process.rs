@@ -28,7 +28,7 @@ fn a_bad_configuration_is_one_line_and_exit_code_2_and_touches_nothing() {
         (("DOVETAIL_LISTEN", "nowhere"), "listen (from DOVETAIL_LISTEN)"),
         (("DOVETAIL_LIMITS__CONNECTIONS", "-1"), "limits.connections"),
         (("DOVETAIL_LIMITS__UPLOAD_MEMORY", "64 elephants"), "limits.upload_memory"),
-        (("DOVETAIL_SIGV2", "true"), "sigv2"),
+        (("DOVETAIL_SIGV2", "maybe"), "sigv2"),
         (("DOVETAIL_LOG", "loud"), "DOVETAIL_LOG"),
         (("DOVETAIL_UNHEARD_OF", "1"), "unheard_of"),
         (("DOVETAIL_BLOBS__URL", "ftp://host/path"), "blobs.url"),

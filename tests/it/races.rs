@@ -92,6 +92,177 @@ async fn a_counter_kept_by_if_match_loses_no_update() {
     }
 }
 
+/// The ways to write a key if it is what was seen. Each answers with a status and a code.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Put,
+    Complete,
+    Copy,
+    Rename,
+    DeleteAndPut,
+}
+
+/// One attempt to replace what has `etag` by `next`; whether it was done.
+async fn swap(client: &Client, way: Way, racer: usize, etag: &str, next: String) -> bool {
+    let condition = ("if-match", etag);
+    let scratch = format!("scratch-{racer}");
+    let answer = match way {
+        Way::Put => put(client, "counter", condition, next).await,
+        Way::Complete => {
+            let upload = client.create_upload(BUCKET, "counter").await.unwrap();
+            let part = client.upload_part(BUCKET, "counter", &upload, 1, next).await.unwrap().expect(200);
+            let tag = part.header("etag").unwrap();
+            let document = format!(
+                "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{tag}</ETag></Part>\
+                 </CompleteMultipartUpload>"
+            );
+            let url = format!("{}?uploadId={upload}", path(BUCKET, "counter"));
+            client.send("POST", &url, &[condition], document).await.unwrap()
+        }
+        Way::Copy => {
+            client.put(BUCKET, &scratch, next).await.unwrap().expect(200);
+            let headers = [("x-amz-copy-source", path(BUCKET, &scratch)), ("if-match", etag.to_string())];
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            client.send("PUT", &path(BUCKET, "counter"), &headers, "").await.unwrap()
+        }
+        Way::Rename => {
+            client.put(BUCKET, &scratch, next).await.unwrap().expect(200);
+            let url = format!("{}?renameObject", path(BUCKET, "counter"));
+            let headers = [("x-amz-rename-source", scratch.as_str()), condition];
+            client.send("PUT", &url, &headers, "").await.unwrap()
+        }
+        Way::DeleteAndPut => {
+            let deleted = client.send("DELETE", &path(BUCKET, "counter"), &[condition], "").await.unwrap();
+            match deleted.status {
+                // Nobody else may write what they have not seen.
+                204 => put(client, "counter", ("if-none-match", "*"), next).await.expect(200),
+                _ => deleted,
+            }
+        }
+    };
+    match (answer.status, answer.code().as_str()) {
+        (200, _) => true,
+        (412, "PreconditionFailed") | (404, "NoSuchKey") | (409, "ConditionalRequestConflict") => false,
+        (status, code) => panic!("{way:?}: {status} {code}"),
+    }
+}
+
+/// A counter that is incremented in every way that takes a condition: the sum tells whether one was lost or doubled.
+async fn a_counter_in_every_way(versioning: Option<&str>, ways: &[Way]) {
+    const INCREMENTS: usize = 5;
+    let (mut gateway, client) = gateway(versioning).await;
+    put(&client, "counter", ("if-none-match", "*"), "0".into()).await.expect(200);
+    let racers = ways.len() * 2;
+    let increment = async |racer: usize| {
+        for round in 0..INCREMENTS {
+            // Everybody takes every way, at different times.
+            let way = ways[(racer + round) % ways.len()];
+            loop {
+                let seen = client.get(BUCKET, "counter").await.unwrap();
+                if seen.status == 404 {
+                    continue;
+                }
+                let seen = seen.expect(200);
+                let next = seen.text().parse::<usize>().unwrap() + 1;
+                if swap(&client, way, racer, seen.header("etag").unwrap(), next.to_string()).await {
+                    break;
+                }
+            }
+        }
+    };
+    join_all((0..racers).map(increment)).await;
+    let counter = client.get(BUCKET, "counter").await.unwrap().expect(200);
+    assert_eq!(counter.text(), (racers * INCREMENTS).to_string());
+    gateway.stop();
+    let report = gateway.fsck(&["--deep"]);
+    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_way_of_writing_loses_an_update() {
+    a_counter_in_every_way(None, &[Way::Put, Way::Complete, Way::Copy, Way::Rename, Way::DeleteAndPut]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_way_of_writing_loses_an_update_with_versions() {
+    a_counter_in_every_way(Some("Enabled"), &[Way::Put, Way::Complete, Way::Copy, Way::DeleteAndPut]).await;
+}
+
+/// Puts, Completes and Copies that all want to be the first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_many_that_create_a_key_in_different_ways_one_wins() {
+    let (_gateway, client) = gateway(None).await;
+    client.put(BUCKET, "source", "copied").await.unwrap().expect(200);
+    for round in 0..5 {
+        let key = format!("key-{round}");
+        let uploads = join_all((0..RACERS / 2).map(async |racer| {
+            let upload = client.create_upload(BUCKET, &key).await.unwrap();
+            let part =
+                client.upload_part(BUCKET, &key, &upload, 1, body(0, racer)).await.unwrap().expect(200);
+            (upload, part.header("etag").unwrap().to_string())
+        }))
+        .await;
+        let (client, key) = (&client, key.as_str());
+        let create = async |racer: usize| {
+            let condition = ("if-none-match", "*");
+            match racer % 4 {
+                0 => put(client, key, condition, body(round, racer)).await,
+                1 => {
+                    let headers = [("x-amz-copy-source", "/races/source"), condition];
+                    client.send("PUT", &path(BUCKET, key), &headers, "").await.unwrap()
+                }
+                _ => {
+                    let (upload, tag) = &uploads[racer / 4 * 2 + racer % 2];
+                    let document = format!(
+                        "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{tag}</ETag></Part>\
+                         </CompleteMultipartUpload>"
+                    );
+                    let url = format!("{}?uploadId={upload}", path(BUCKET, key));
+                    client.send("POST", &url, &[condition], document).await.unwrap()
+                }
+            }
+        };
+        let answers = join_all((0..RACERS).map(create)).await;
+        assert_eq!(winners(&answers).len(), 1, "round {round}");
+        assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 412)), "round {round}");
+    }
+}
+
+/// An object that goes from key to key is always at exactly one of them, and of many that take it one gets it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_renamed_object_is_always_in_one_place() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let (_gateway, client) = gateway(None).await;
+    client.put(BUCKET, "r/0", "the one").await.unwrap().expect(200);
+    let is_over = AtomicBool::new(false);
+    let rename = async |from: &str, to: String| {
+        let headers = [("x-amz-rename-source", from), ("if-none-match", "*")];
+        client.send("PUT", &format!("{}?renameObject", path(BUCKET, &to)), &headers, "").await.unwrap()
+    };
+    let mover = async {
+        let mut place = "r/0".to_string();
+        for round in 1..20 {
+            let racers = (0..RACERS / 2).map(|racer| rename(&place, format!("r/{}", round * 100 + racer)));
+            let answers = join_all(racers).await;
+            assert_eq!(winners(&answers).len(), 1, "round {round}");
+            assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 404)), "round {round}");
+            place = format!("r/{}", round * 100 + winners(&answers)[0]);
+        }
+        is_over.store(true, Ordering::SeqCst);
+        place
+    };
+    let watcher = async {
+        while !is_over.load(Ordering::SeqCst) {
+            let url = format!("/{BUCKET}?list-type=2&prefix=r/");
+            let page = client.send("GET", &url, &[], "").await.unwrap().expect(200);
+            assert_eq!(page.elements("Key").len(), 1, "{}", page.text());
+        }
+    };
+    let (place, ()) = futures::join!(mover, watcher);
+    assert_eq!(client.get(BUCKET, &place).await.unwrap().expect(200).text(), "the one");
+}
+
 /// A key that is taken and given back: whoever creates it holds it alone until it deletes exactly what it wrote.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lock_made_of_conditional_writes_and_deletes_has_one_holder() {

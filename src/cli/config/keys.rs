@@ -48,7 +48,12 @@ pub const KEYS: &[Key] = &[
         "",
         "A name, or several, under which buckets are found by virtual-hosted-style addressing: `bucket.domain`.",
     ),
-    key("sigv2", Kind::Bool, "false", "Accept Signature Version 2 as well. Only `false` is supported yet."),
+    key(
+        "sigv2",
+        Kind::Bool,
+        "false",
+        "Accept Signature Version 2 as well, for clients that know nothing newer. It is weaker: leave it off otherwise.",
+    ),
     key(
         "default_object_ownership",
         Kind::Word(&["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"]),
@@ -206,7 +211,7 @@ pub fn document() -> String {
          `DOVETAIL_SECRET_ACCESS_KEY` define one more user, `main`, without a file. With no user at all, `serve` makes a\n\
          random key pair on its first start and keeps it in `<data_dir>/credentials`, readable by its owner only.\n\n\
          ## Not supported yet\n\n\
-         `sigv2 = true` and `[encryption]` are refused rather than ignored.\n\n\
+         `[encryption]` is refused rather than ignored.\n\n\
          ## Not keys\n\n\
          | variable | meaning |\n| --- | --- |\n\
          | `DOVETAIL_LOG` | What is logged: `error`, `warn`, `info` (default), `debug`, `trace`, or `module=level` pairs. |\n\

@@ -46,6 +46,8 @@ pub struct Settings {
     pub blob_options: BlobOptions,
     /// Empty when none is configured: then a key pair is made on the first start.
     pub users: Vec<User>,
+    /// Whether Signature Version 2 is taken too.
+    pub sigv2: bool,
     pub http: http::Settings,
     pub engine: engine::Settings,
     pub metadata: meta::rocksdb::Settings,
@@ -113,7 +115,6 @@ pub fn load(
 /// From what was written to what it means.
 fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settings, ConfigError> {
     let input = Input(raw);
-    refuse_unsupported(&input)?;
     let settings = Settings {
         data_dir: input.parse("data_dir", not_empty)?.into(),
         region: input.parse("region", region)?,
@@ -123,6 +124,7 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
         blobs_url: input.parse_optional("blobs.url", not_empty)?,
         blob_options: blob_options(&input)?,
         users: users(&input, key_pair)?,
+        sigv2: input.parse("sigv2", boolean)?,
         http: http_settings(&input)?,
         engine: engine_settings(&input)?,
         metadata: metadata_settings(&input)?,
@@ -133,14 +135,6 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
         return Err(input.error("blobs.url", reason));
     }
     Ok(settings)
-}
-
-/// Keys whose other values are not built yet are refused, so that nobody relies on them.
-fn refuse_unsupported(input: &Input<'_>) -> Result<(), ConfigError> {
-    if input.parse("sigv2", boolean)? {
-        return Err(input.error("sigv2", "Signature Version 2 is not supported yet; allowed: false"));
-    }
-    Ok(())
 }
 
 fn http_settings(input: &Input<'_>) -> Result<http::Settings, ConfigError> {

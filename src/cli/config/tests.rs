@@ -74,6 +74,8 @@ fn reads_the_whole_example_of_the_contract() {
     "#;
     let settings = load_text(text, &[("DOVETAIL_BLOBS__AWS_REGION", "eu-1")], Flags::default()).unwrap();
     assert_eq!(settings.domains, ["s3.localhost"]);
+    assert!(!settings.sigv2);
+    assert!(load_text("sigv2 = true", &[], Flags::default()).unwrap().sigv2);
     assert_eq!(settings.blobs_url.as_deref(), Some("s3://bucket/prefix"));
     let options: Vec<_> =
         settings.blob_options.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -136,7 +138,6 @@ fn a_bad_value_names_its_key_its_place_and_what_is_allowed() {
         ("domain = \"10.0.0.1\"", "domain"),
         ("domain = [\"a.b\", 3]", "domain"),
         ("domain = [\"a.b:9000\"]", "domain"),
-        ("sigv2 = true", "sigv2"),
         ("sigv2 = \"perhaps\"", "sigv2"),
         ("default_object_ownership = \"Nobody\"", "default_object_ownership"),
         ("log_format = \"xml\"", "log_format"),

@@ -1,12 +1,13 @@
-//! Aborts uploads that nobody finishes, and forgets completed ones when nobody can be waiting for their answer.
+//! Aborts uploads that nobody finishes, and forgets completed ones, and renames, when nobody can be waiting for their
+//! answer.
 //!
 //! Every pass reads all open uploads, a page at a time, and so also knows how many there are. An upload is aborted
 //! as a client would abort it: its parts are queued for the collector in the commit that drops it (invariant 3).
 
 use crate::engine::uploads;
 use crate::engine::{Engine, Error};
-use crate::meta::keys::{self, BucketId, ContentId, UploadId};
-use crate::meta::records::{CompletedRecord, ProgressRecord, Record};
+use crate::meta::keys::{self, BucketId, UploadId};
+use crate::meta::records::{CompletedRecord, ProgressRecord, Record, RenameRecord};
 use crate::meta::{Read, Step, Table};
 use crate::telemetry::metrics;
 use std::time::Duration;
@@ -27,7 +28,7 @@ pub struct Swept {
     /// Uploads that were aborted, and the bytes of their parts.
     pub aborted: u64,
     pub aborted_bytes: u64,
-    /// Completed uploads whose answer was forgotten.
+    /// Completed uploads and renames whose answer was forgotten.
     pub forgotten: u64,
 }
 
@@ -49,7 +50,10 @@ pub async fn run(engine: Engine) {
 pub async fn run_once(engine: &Engine) -> Result<Swept, Error> {
     let mut swept = Swept::default();
     sweep_open(engine, &mut swept).await?;
-    sweep_completed(engine, &mut swept).await?;
+    let completed_ms = |value: &[u8]| Some(CompletedRecord::decode(value).ok()?.completed_ms);
+    sweep_answers(engine, Table::Completed, completed_ms, &mut swept).await?;
+    let renamed_ms = |value: &[u8]| Some(RenameRecord::decode(value).ok()?.renamed_ms);
+    sweep_answers(engine, Table::Renames, renamed_ms, &mut swept).await?;
     Ok(swept)
 }
 
@@ -155,14 +159,22 @@ async fn abort(engine: &Engine, expired: Vec<OpenUpload>, swept: &mut Swept) -> 
     Ok(())
 }
 
-/// Forgets the answers that are older than `complete_repeat_window`.
-async fn sweep_completed(engine: &Engine, swept: &mut Swept) -> Result<(), Error> {
+/// When the record of an answer was written, Unix milliseconds; `None` if it cannot be read.
+type WrittenAt = fn(&[u8]) -> Option<i64>;
+
+/// Forgets the answers in a table that are older than `complete_repeat_window`.
+async fn sweep_answers(
+    engine: &Engine,
+    table: Table,
+    written_at: WrittenAt,
+    swept: &mut Swept,
+) -> Result<(), Error> {
     let oldest_kept_ms = since(engine, engine.settings.complete_repeat_window);
     let mut from = Vec::new();
     while !engine.tasks.is_stopping() {
         let start = std::mem::take(&mut from);
-        let (expired, next) =
-            engine.meta.read(move |read| completed_page(read, &start, oldest_kept_ms)).await?;
+        let page = move |read: &dyn Read| answers_page(read, table, &start, written_at, oldest_kept_ms);
+        let (expired, next) = engine.meta.read(page).await?;
         for batch in expired.chunks(CHANGES_PER_COMMIT) {
             swept.forgotten += batch.len() as u64;
             let batch = batch.to_vec();
@@ -170,7 +182,7 @@ async fn sweep_completed(engine: &Engine, swept: &mut Swept) -> Result<(), Error
                 .meta
                 .transact(move |tx| {
                     // Nothing ever changes such a record, so there is nothing to look at again.
-                    batch.iter().for_each(|id| tx.delete(Table::Completed, &keys::content(*id)));
+                    batch.iter().for_each(|stored| tx.delete(table, stored));
                     Ok::<_, Error>(())
                 })
                 .await?;
@@ -183,20 +195,22 @@ async fn sweep_completed(engine: &Engine, swept: &mut Swept) -> Result<(), Error
     Ok(())
 }
 
-/// The old ones of a page of completed uploads, and where the next page begins.
-fn completed_page(
+/// The keys of the old ones of a page of answers, and where the next page begins.
+fn answers_page(
     read: &dyn Read,
+    table: Table,
     from: &[u8],
+    written_at: WrittenAt,
     oldest_kept_ms: i64,
-) -> Result<(Vec<ContentId>, Option<Vec<u8>>), Error> {
+) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), Error> {
     let mut expired = Vec::new();
     let mut seen = 0;
     let mut next = None;
-    read.scan(Table::Completed, from, &mut |stored, value| {
-        match (<[u8; 16]>::try_from(stored), CompletedRecord::decode(value)) {
-            (Ok(id), Ok(record)) if record.completed_ms < oldest_kept_ms => expired.push(ContentId(id)),
-            (Ok(_), Ok(_)) => {}
-            _ => tracing::error!(key = ?stored, "a completed upload cannot be read"),
+    read.scan(table, from, &mut |stored, value| {
+        match written_at(value) {
+            Some(written_ms) if written_ms < oldest_kept_ms => expired.push(stored.to_vec()),
+            Some(_) => {}
+            None => tracing::error!(?table, key = ?stored, "a kept answer cannot be read"),
         }
         seen += 1;
         if seen == PAGE_LEN {

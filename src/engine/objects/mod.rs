@@ -144,6 +144,30 @@ pub fn put_current(
     Ok(Stored { version, replaced })
 }
 
+/// Gives the current object of a key another key, where it takes the place of what is there. Nothing of the record
+/// changes and no content is touched, unless the other key's object gives its up. For buckets that never had versions:
+/// nobody says what would become of them.
+///
+/// # Panics
+/// If the bucket has had versions.
+pub fn move_current(
+    tx: &mut dyn Write,
+    bucket: &BucketRecord,
+    from: &str,
+    to: &str,
+    now_ms: i64,
+) -> Result<(), Error> {
+    assert!(bucket.versioning == Versioning::Never, "versions are not moved");
+    let version = current(tx, bucket.id, from)?.ok_or(Error::NoSuchKey)?;
+    let covered = current(tx, bucket.id, to)?;
+    displace(tx, bucket, to, covered.as_ref(), now_ms)?;
+    tx.put(Table::Objects, &keys::object(bucket.id, to), version.encode());
+    tx.delete(Table::Objects, &keys::object(bucket.id, from));
+    // The object keeps its time, so that a conditional Complete of either key can only learn of it this way.
+    mark_open_uploads(tx, bucket.id, from)?;
+    mark_open_uploads(tx, bucket.id, to)
+}
+
 /// Changes the version that a read of this id would find, wherever that is kept: anything but its id, its place in the
 /// order and its body.
 pub fn amend(

@@ -29,5 +29,6 @@ pub mod put_object_legal_hold;
 pub mod put_object_lock_configuration;
 pub mod put_object_retention;
 pub mod put_object_tagging;
+pub mod rename_object;
 pub mod upload_part;
 pub mod upload_part_copy;

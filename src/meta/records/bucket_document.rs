@@ -7,18 +7,22 @@ use minicbor::{Decode, Encode};
 /// What a bucket can have a document about, at most one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DocumentKind {
+    Accelerate,
     Cors,
     Lifecycle,
     Tags,
+    Website,
 }
 
 impl DocumentKind {
     /// The end of the document's key. It never changes.
     pub fn name(self) -> &'static str {
         match self {
+            DocumentKind::Accelerate => "accelerate",
             DocumentKind::Cors => "cors",
             DocumentKind::Lifecycle => "lifecycle",
             DocumentKind::Tags => "tags",
+            DocumentKind::Website => "website",
         }
     }
 }
@@ -71,4 +75,12 @@ pub struct TagsRecord {
 
 impl BucketDocument for TagsRecord {
     const KIND: DocumentKind = DocumentKind::Tags;
+}
+
+/// That transfer acceleration was switched off: it is never on, but a client that has said so reads it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct AccelerateRecord {}
+
+impl BucketDocument for AccelerateRecord {
+    const KIND: DocumentKind = DocumentKind::Accelerate;
 }

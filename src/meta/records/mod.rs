@@ -9,12 +9,14 @@ mod bucket_document;
 mod content;
 mod lifecycle;
 mod object_lock;
+mod rename;
 mod upload;
 mod version;
+mod website;
 
 pub use acl::{Acl, BucketLists, Grant, Grantee, Group, ObjectOwnership, Permission};
 pub use bucket::{BucketRecord, Versioning};
-pub use bucket_document::{BucketDocument, CorsRecord, CorsRule, DocumentKind, TagsRecord};
+pub use bucket_document::{AccelerateRecord, BucketDocument, CorsRecord, CorsRule, DocumentKind, TagsRecord};
 pub use content::{
     BLOCK_LEN, BlobRecord, ContentIndex, Extent, IndexEntry, PARTS_PER_INDEX_ENTRY, PartRecord,
 };
@@ -24,8 +26,10 @@ pub use lifecycle::{
     TransitionTime,
 };
 pub use object_lock::{BucketLock, DefaultRetention, ObjectLock, Retention, RetentionMode, RetentionPeriod};
+pub use rename::RenameRecord;
 pub use upload::{CompletedRecord, ProgressRecord, UploadRecord};
 pub use version::{Body, Checksum, ChecksumKind, ETag, Metadata, VersionRecord};
+pub use website::{RoutingRule, WebsiteRecord};
 
 use super::{Error, ErrorKind};
 
@@ -67,10 +71,13 @@ records! {
     LifecycleRecord = "lifecycle configuration",
     LifecycleProgressRecord = "lifecycle progress",
     TagsRecord = "set of bucket tags",
+    AccelerateRecord = "acceleration setting",
+    WebsiteRecord = "website configuration",
     VersionRecord = "version record",
     UploadRecord = "upload record",
     ProgressRecord = "progress record",
     CompletedRecord = "completed upload record",
+    RenameRecord = "rename record",
     PartRecord = "part record",
     ContentIndex = "content index",
     BlobRecord = "blob record",

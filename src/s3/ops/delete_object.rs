@@ -24,12 +24,18 @@ pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Erro
             S3Error::argument("x-amz-if-match-size", &text, "The size must be a number of bytes")
         })?),
     };
+    // A time that cannot be read is ignored where it only saves an answer. Here it keeps an object.
+    const MODIFIED: &str = "x-amz-if-match-last-modified-time";
+    let if_modified = conditions::date(request.headers(), MODIFIED);
+    if let (Some(text), None) = (request.header(MODIFIED), if_modified) {
+        return Err(S3Error::argument(MODIFIED, &text, "The time must be a date as HTTP writes it"));
+    }
     let object = ObjectToDelete {
         key: request.key(),
         version_id: version_id.clone(),
         conditions: WriteConditions { if_match, if_none_match: None },
         if_size,
-        if_modified: conditions::date(request.headers(), "x-amz-if-match-last-modified-time"),
+        if_modified,
     };
     let asked = DeleteObject {
         bucket: request.bucket(),

@@ -11,9 +11,11 @@ pub mod delete_bucket_cors;
 pub mod delete_bucket_lifecycle;
 pub mod delete_bucket_ownership_controls;
 pub mod delete_bucket_tagging;
+pub mod delete_bucket_website;
 pub mod delete_object;
 pub mod delete_object_tagging;
 pub mod delete_objects;
+pub mod get_bucket_accelerate_configuration;
 pub mod get_bucket_acl;
 pub mod get_bucket_cors;
 pub mod get_bucket_lifecycle_configuration;
@@ -21,6 +23,7 @@ pub mod get_bucket_location;
 pub mod get_bucket_ownership_controls;
 pub mod get_bucket_tagging;
 pub mod get_bucket_versioning;
+pub mod get_bucket_website;
 pub mod get_object;
 pub mod get_object_acl;
 pub mod get_object_attributes;
@@ -36,18 +39,23 @@ pub mod list_object_versions;
 pub mod list_objects;
 pub mod list_objects_v2;
 pub mod list_parts;
+pub mod post_object;
+pub mod put_bucket_accelerate_configuration;
 pub mod put_bucket_acl;
 pub mod put_bucket_cors;
 pub mod put_bucket_lifecycle_configuration;
 pub mod put_bucket_ownership_controls;
 pub mod put_bucket_tagging;
 pub mod put_bucket_versioning;
+pub mod put_bucket_website;
 pub mod put_object;
 pub mod put_object_acl;
 pub mod put_object_legal_hold;
 pub mod put_object_lock_configuration;
 pub mod put_object_retention;
 pub mod put_object_tagging;
+pub mod rename_object;
+pub mod settings;
 pub mod unset;
 pub mod upload_part;
 pub mod upload_part_copy;
@@ -59,7 +67,7 @@ use crate::s3::response::Response;
 use crate::s3::{S3, not_implemented};
 
 /// Hands the request to its operation. What is not listed is recognised and refused.
-pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
+pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     // Each operation's future lives on the heap: together on the stack they would be as large as the largest one.
     match request.operation {
         O::AbortMultipartUpload => {
@@ -82,10 +90,15 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
             Box::pin(delete_bucket_ownership_controls::delete_bucket_ownership_controls(s3, request)).await
         }
         O::DeleteBucketTagging => Box::pin(delete_bucket_tagging::delete_bucket_tagging(s3, request)).await,
+        O::DeleteBucketWebsite => Box::pin(delete_bucket_website::delete_bucket_website(s3, request)).await,
         O::DeleteObject => Box::pin(delete_object::delete_object(s3, request)).await,
         O::DeleteObjectTagging => Box::pin(delete_object_tagging::delete_object_tagging(s3, request)).await,
         O::DeleteObjects => Box::pin(delete_objects::delete_objects(s3, request)).await,
         O::GetBucketAcl => Box::pin(get_bucket_acl::get_bucket_acl(s3, request)).await,
+        O::GetBucketAccelerateConfiguration => {
+            let get = get_bucket_accelerate_configuration::get_bucket_accelerate_configuration(s3, request);
+            Box::pin(get).await
+        }
         O::GetBucketCors => Box::pin(get_bucket_cors::get_bucket_cors(s3, request)).await,
         O::GetBucketLifecycleConfiguration => {
             let get = get_bucket_lifecycle_configuration::get_bucket_lifecycle_configuration(s3, request);
@@ -97,6 +110,7 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         }
         O::GetBucketTagging => Box::pin(get_bucket_tagging::get_bucket_tagging(s3, request)).await,
         O::GetBucketVersioning => Box::pin(get_bucket_versioning::get_bucket_versioning(s3, request)).await,
+        O::GetBucketWebsite => Box::pin(get_bucket_website::get_bucket_website(s3, request)).await,
         O::GetObject => Box::pin(get_object::get_object(s3, request)).await,
         O::GetObjectAcl => Box::pin(get_object_acl::get_object_acl(s3, request)).await,
         O::GetObjectAttributes => Box::pin(get_object_attributes::get_object_attributes(s3, request)).await,
@@ -117,6 +131,10 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         O::ListObjectsV2 => Box::pin(list_objects_v2::list_objects_v2(s3, request)).await,
         O::ListParts => Box::pin(list_parts::list_parts(s3, request)).await,
         O::PutBucketAcl => Box::pin(put_bucket_acl::put_bucket_acl(s3, request)).await,
+        O::PutBucketAccelerateConfiguration => {
+            let put = put_bucket_accelerate_configuration::put_bucket_accelerate_configuration(s3, request);
+            Box::pin(put).await
+        }
         O::PutBucketCors => Box::pin(put_bucket_cors::put_bucket_cors(s3, request)).await,
         O::PutBucketLifecycleConfiguration => {
             let put = put_bucket_lifecycle_configuration::put_bucket_lifecycle_configuration(s3, request);
@@ -127,6 +145,7 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         }
         O::PutBucketTagging => Box::pin(put_bucket_tagging::put_bucket_tagging(s3, request)).await,
         O::PutBucketVersioning => Box::pin(put_bucket_versioning::put_bucket_versioning(s3, request)).await,
+        O::PutBucketWebsite => Box::pin(put_bucket_website::put_bucket_website(s3, request)).await,
         O::PutObject => Box::pin(put_object::put_object(s3, request)).await,
         O::PutObjectAcl => Box::pin(put_object_acl::put_object_acl(s3, request)).await,
         O::PutObjectLegalHold => Box::pin(put_object_legal_hold::put_object_legal_hold(s3, request)).await,
@@ -135,11 +154,15 @@ pub async fn dispatch(s3: &S3, request: Request) -> Result<Response, S3Error> {
         }
         O::PutObjectRetention => Box::pin(put_object_retention::put_object_retention(s3, request)).await,
         O::PutObjectTagging => Box::pin(put_object_tagging::put_object_tagging(s3, request)).await,
+        O::RenameObject => Box::pin(rename_object::rename_object(s3, request)).await,
         O::UploadPart => Box::pin(upload_part::upload_part(s3, request)).await,
         O::UploadPartCopy => Box::pin(upload_part_copy::upload_part_copy(s3, request)).await,
         other => match unset::answer(&request) {
             Some(answer) => answer,
-            None => Err(not_implemented(other)),
+            None => match Box::pin(settings::answer(s3, &mut request)).await {
+                Some(answer) => answer,
+                None => Err(not_implemented(other)),
+            },
         },
     }
 }

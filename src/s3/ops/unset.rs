@@ -1,5 +1,5 @@
 //! Reads of configuration that Dovetail does not have: what S3 answers while such a feature is off. Clients and
-//! Terraform read all of them when they start or refresh. Setting one is refused with NotImplemented.
+//! Terraform read all of them when they start or refresh. Setting one is `settings`' business, or refused.
 
 use crate::s3::error::S3Error;
 use crate::s3::operation::Operation as O;
@@ -26,7 +26,6 @@ fn document(operation: O) -> Option<Unset> {
     Some(match operation {
         O::GetBucketNotificationConfiguration => empty("NotificationConfiguration"),
         O::GetBucketLogging => empty("BucketLoggingStatus"),
-        O::GetBucketAccelerateConfiguration => empty("AccelerateConfiguration"),
         O::GetBucketRequestPayment => with("RequestPaymentConfiguration", |document| {
             document.text("Payer", "BucketOwner");
         }),
@@ -47,7 +46,6 @@ fn document(operation: O) -> Option<Unset> {
         }
         O::GetBucketPolicy | O::GetBucketPolicyStatus => Unset::Missing(E::NoSuchBucketPolicy),
         O::GetBucketEncryption => Unset::Missing(E::ServerSideEncryptionConfigurationNotFoundError),
-        O::GetBucketWebsite => Unset::Missing(E::NoSuchWebsiteConfiguration),
         O::GetBucketReplication => Unset::Missing(E::ReplicationConfigurationNotFoundError),
         O::GetBucketAnalyticsConfiguration
         | O::GetBucketInventoryConfiguration

@@ -3,15 +3,21 @@
 mod acls;
 mod bodies;
 mod buckets;
+mod conditions;
 mod cors;
 mod faults;
+mod forms;
 mod hostility;
 mod lifecycle;
 mod listings;
 mod multipart;
 mod object_lock;
 mod objects;
+mod presigned;
+mod renames;
+mod settings;
 mod signatures;
+mod signatures_v2;
 mod tagging;
 mod versions;
 
@@ -60,22 +66,37 @@ impl Client {
     }
 
     fn over(blobs: Arc<dyn crate::blob::Store>) -> Client {
+        Client::configured(blobs, |_| {})
+    }
+
+    /// The same with other settings.
+    fn configured(blobs: Arc<dyn crate::blob::Store>, change: impl FnOnce(&mut Settings)) -> Client {
         let clock = Clock::manual(NOW_MS);
         let meta = Meta::new(crate::meta::memory::Memory::new());
         let engine = Engine::new(meta, blobs, clock.clone(), Tasks::new(), engine::Settings::default());
-        let settings = Settings {
+        let mut settings = Settings {
             region: "us-east-1".to_owned(),
             any_region: false,
             domains: vec![HOST.to_owned()],
             users: vec![user("alice"), user("bob")],
             default_object_ownership: ObjectOwnership::default(),
+            sigv2: false,
         };
+        change(&mut settings);
         Client { s3: S3::new(engine, settings), clock, signer: signer("alice") }
     }
 
     /// The same gateway with a bucket `bucket`.
     async fn with_bucket() -> Client {
         let client = Client::new();
+        client.ask("PUT", "/bucket").send().await.expect(200);
+        client
+    }
+
+    /// One that takes Signature Version 2, with a bucket `bucket`.
+    async fn with_sigv2() -> Client {
+        let blobs = Arc::new(crate::blob::memory::Memory::new());
+        let client = Client::configured(blobs, |settings| settings.sigv2 = true);
         client.ask("PUT", "/bucket").send().await.expect(200);
         client
     }

@@ -10,7 +10,7 @@
 
 mod versions;
 
-use crate::client::Client;
+use crate::client::{Client, path};
 use crate::gateway::Gateway;
 use crate::seed::Seed;
 use bytes::Bytes;
@@ -50,6 +50,12 @@ enum Doubt {
     Object {
         key: String,
         bytes: Option<Bytes>,
+    },
+    /// Asked for with this token.
+    Rename {
+        from: String,
+        to: String,
+        token: String,
     },
     Create,
     Part,
@@ -92,6 +98,7 @@ impl Worker {
                 0..=2 => self.put_small().await,
                 3..=4 => self.put_large().await,
                 5 => self.delete().await,
+                6 if self.seed.below(2) == 0 => self.rename().await,
                 6 => self.copy().await,
                 7..=9 => self.versions.work(&mut self.seed).await,
                 10 if self.has_rule => self.put_expiring().await,
@@ -150,6 +157,25 @@ impl Worker {
         }
         let answer = self.client.copy(BUCKET, &from, &to).await;
         self.settle(to, Some(bytes), answer.map(|answer| answer.expect(200)).ok().is_some())
+    }
+
+    async fn rename(&mut self) -> Option<()> {
+        let Some(from) = self.objects.keys().next().cloned() else { return Some(()) };
+        let (to, token) = (self.key(), format!("token-{}", self.seed.next()));
+        if to == from { Some(()) } else { self.rename_with(from, to, token).await }
+    }
+
+    async fn rename_with(&mut self, from: String, to: String, token: String) -> Option<()> {
+        let url = format!("{}?renameObject", path(BUCKET, &to));
+        let headers = [("x-amz-rename-source", from.as_str()), ("x-amz-client-token", token.as_str())];
+        let Ok(answer) = self.client.send("PUT", &url, &headers, "").await else {
+            self.doubt = Some(Doubt::Rename { from, to, token });
+            return None;
+        };
+        answer.expect(200);
+        let bytes = self.objects.remove(&from).expect("it was acknowledged");
+        self.objects.insert(to, bytes);
+        Some(())
     }
 
     /// Records what a write did, or that nobody knows.
@@ -236,6 +262,10 @@ impl Worker {
         match self.doubt.take() {
             None | Some(Doubt::Create) => {}
             Some(Doubt::Object { key, bytes }) => self.settle_doubtful_object(key, bytes).await,
+            Some(Doubt::Rename { from, to, token }) => {
+                // With the same token it may simply be asked for again, whether or not it was done.
+                self.rename_with(from, to, token).await.expect("the gateway is back");
+            }
             Some(Doubt::Part) => {
                 self.check_parts().await;
                 self.send_missing_parts().await.expect("the gateway is back");

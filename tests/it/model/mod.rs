@@ -49,6 +49,11 @@ enum Op {
         version: Option<u8>,
         to: u8,
     },
+    Rename {
+        from: u8,
+        to: u8,
+        if_none_match: bool,
+    },
     Create {
         key: u8,
     },
@@ -113,6 +118,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => prop::bool::weighted(0.7).prop_map(|enabled| Op::Versioning { enabled }),
         2 => (key(), prop::option::of(0u8..4), key())
             .prop_map(|(from, version, to)| Op::Copy { from, version, to }),
+        2 => (key(), key(), any::<bool>())
+            .prop_map(|(from, to, if_none_match)| Op::Rename { from, to, if_none_match }),
         3 => key().prop_map(|key| Op::Create { key }),
         6 => (0u8..3, 1u8..5, prop::bool::weighted(0.6))
             .prop_map(|(upload, number, large)| Op::Part { upload, number, large }),
@@ -163,6 +170,9 @@ impl Pair {
             Op::DeleteMany { keys } => self.delete_many(keys).await,
             Op::Copy { from, version, to } => {
                 self.copy(KEYS[*from as usize], *version, KEYS[*to as usize]).await;
+            }
+            Op::Rename { from, to, if_none_match } => {
+                self.rename(KEYS[*from as usize], KEYS[*to as usize], *if_none_match).await;
             }
             Op::Create { key } => {
                 self.ids.push(self.client.create_upload(&self.bucket, KEYS[*key as usize]).await.unwrap());
@@ -338,6 +348,15 @@ impl Pair {
         let new_id = answer.header("x-amz-version-id").map(str::to_string);
         same(answer, self.model.copy(from, id.as_deref(), to));
         self.learn_id(to, new_id);
+    }
+
+    async fn rename(&mut self, from: &str, to: &str, if_none_match: bool) {
+        let source = dovetail::wire::percent::encode_path(from.as_bytes()).into_owned();
+        let mut headers = vec![("x-amz-rename-source", source.as_str())];
+        headers.extend(if_none_match.then_some(("if-none-match", "*")));
+        let url = format!("{}?renameObject", path(&self.bucket, to));
+        let answer = self.client.send("PUT", &url, &headers, "").await.unwrap();
+        same(answer, self.model.rename(from, to, if_none_match));
     }
 
     /// The number of an upload that was created, when there is one.

@@ -58,6 +58,8 @@ pub enum Refusal {
     NoSuchVersion,
     CopyOfMarker,
     CopyOntoItself,
+    IllegalRename,
+    RenameWithVersions,
     NoSuchUpload,
     NoParts,
     InvalidPartOrder,
@@ -79,6 +81,8 @@ impl Refusal {
             Refusal::NoSuchVersion => &["NoSuchVersion"],
             Refusal::CopyOfMarker => &["InvalidRequest"],
             Refusal::CopyOntoItself => &["InvalidRequest"],
+            Refusal::IllegalRename => &["InvalidRequest"],
+            Refusal::RenameWithVersions => &["NotImplemented"],
             Refusal::NoSuchUpload => &["NoSuchUpload"],
             // Whether the list or the upload is looked at first is nobody's concern.
             Refusal::NoParts => &["MalformedXML", "NoSuchUpload"],
@@ -229,6 +233,27 @@ impl Model {
             return Err(Refusal::CopyOntoItself);
         }
         self.add(to, Some(object));
+        Ok(())
+    }
+
+    pub fn rename(&mut self, from: &str, to: &str, if_none_match: bool) -> Result<(), Refusal> {
+        if from.ends_with('/') || to.ends_with('/') {
+            return Err(Refusal::IllegalRename);
+        }
+        if self.versioning != Versioning::Never {
+            return Err(Refusal::RenameWithVersions);
+        }
+        if from == to {
+            return Err(Refusal::IllegalRename);
+        }
+        if self.current(from).is_none() {
+            return Err(Refusal::NoSuchKey);
+        }
+        if if_none_match && self.current(to).is_some() {
+            return Err(Refusal::PreconditionFailed);
+        }
+        let moved = self.objects.remove(from).unwrap_or_default();
+        self.objects.insert(to.to_string(), moved);
         Ok(())
     }
 

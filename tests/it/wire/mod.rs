@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod connections;
+mod forms;
 mod names;
 
 use crate::gateway::Gateway;

@@ -3,18 +3,25 @@
 //! A client can be gone at any moment, and the future that serves it with it. From the first step that lasts on, a
 //! write is carried on by a task of the engine's, so that it ends in a commit or in nothing.
 
+use crate::base::buffers::Lease;
 use crate::blob::BlobId;
 use crate::engine::{Engine, Error};
 use crate::meta::Write;
 use std::future::Future;
 
-/// Runs `tail` to its end, also when the caller is dropped while it waits.
-pub async fn to_the_end<T, F>(engine: &Engine, tail: F) -> Result<T, Error>
+/// Runs `tail` to its end, also when the caller is dropped while it waits. `lease` is given back only then: with a disk
+/// that hangs, clients that go and come again would otherwise leave any number of tails behind; like this, they get
+/// `SlowDown` once there are as many as bodies may be read at a time.
+pub async fn to_the_end<T, F>(engine: &Engine, lease: Option<Lease>, tail: F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>> + Send + 'static,
     T: Send + 'static,
 {
-    engine.tasks.spawn(tail).await.unwrap_or_else(|err| Err(Error::Storage(err.into())))
+    let bounded = async move {
+        let _lease = lease;
+        tail.await
+    };
+    engine.tasks.spawn(bounded).await.unwrap_or_else(|err| Err(Error::Storage(err.into())))
 }
 
 /// Runs the transaction that names `blob`, which is finished and named by nothing yet. When it is certain that
@@ -28,19 +35,16 @@ where
     if let (Err(err), Some(blob)) = (&outcome, blob)
         && is_refusal(err)
     {
-        discard(engine, blob);
+        discard(engine, blob).await;
     }
     outcome
 }
 
-/// Deletes a blob that no record names, without anybody waiting for it.
-pub fn discard(engine: &Engine, blob: BlobId) {
-    let blobs = std::sync::Arc::clone(&engine.blobs);
-    engine.tasks.spawn(async move {
-        if let Err(err) = blobs.delete(blob).await {
-            tracing::warn!(blob.id = %blob, error = %err, "cannot delete a blob that was refused, fsck will");
-        }
-    });
+/// Deletes a blob that no record names. A part of the tail, so that its lease bounds this too.
+async fn discard(engine: &Engine, blob: BlobId) {
+    if let Err(err) = engine.blobs.delete(blob).await {
+        tracing::warn!(blob.id = %blob, error = %err, "cannot delete a blob that was refused, fsck will");
+    }
 }
 
 /// Whether the engine itself said no: then nothing was committed. What comes from the store may have been.

@@ -1,6 +1,7 @@
 //! One pass over a body: counted, hashed and written once, through two chunks of memory (invariants 4 and 6).
 //!
-//! Small bodies are gathered in a buffer of their own size and need no lease. Larger ones go through leased chunks:
+//! Small bodies are gathered in a buffer of their own size; one that goes into the transaction needs no lease, others
+//! take one for what is left of the write. Larger bodies go through leased chunks:
 //! while one is filled from the network, the other is hashed by the lanes and written. What does not fit its claims
 //! is refused before anything lasts; dropping anything here at any time leaves nothing behind, because an
 //! unfinished blob is abandoned (invariant 8).
@@ -43,7 +44,7 @@ pub struct Received {
 
 enum ReceivedPlace {
     Here(Bytes),
-    Blob(Unfinished),
+    Blob(Unfinished, Option<Lease>),
 }
 
 /// Where a body's bytes are once they last.
@@ -103,12 +104,21 @@ impl Received {
         matches!(self.place, ReceivedPlace::Here(_))
     }
 
+    /// The memory that the body came through, once. Whoever carries the write to its end keeps it until then: so the
+    /// writes that outlive their clients are as few as the bodies that can be read.
+    pub fn take_lease(&mut self) -> Option<Lease> {
+        match &mut self.place {
+            ReceivedPlace::Here(_) => None,
+            ReceivedPlace::Blob(_, lease) => lease.take(),
+        }
+    }
+
     /// Makes the bytes durable, unless they go into the transaction.
     pub async fn finish(self) -> Result<Place, Error> {
         match self.place {
             ReceivedPlace::Here(bytes) if bytes.is_empty() => Ok(Place::Empty),
             ReceivedPlace::Here(bytes) => Ok(Place::Inline(bytes)),
-            ReceivedPlace::Blob(blob) => {
+            ReceivedPlace::Blob(blob, _) => {
                 blob.writer.finish().await?;
                 Ok(Place::Blob(blob.id, blob.record))
             }
@@ -191,9 +201,10 @@ async fn receive_small(
     let place = if plan.inline || bytes.is_empty() {
         ReceivedPlace::Here(bytes)
     } else {
+        let lease = engine.lease_body_memory().await?;
         let mut blob = Unfinished::create(engine, Some(len)).await?;
         blob.write(bytes).await?;
-        ReceivedPlace::Blob(blob)
+        ReceivedPlace::Blob(blob, Some(lease))
     };
     Ok(Received { len, md5, checksum, announced, place })
 }
@@ -255,10 +266,10 @@ impl Pass {
         if let Some(last) = self.chunk.take() {
             self.pass_on(last.freeze()).await?;
         }
-        let Pass { blob, hashers, md5, .. } = self;
+        let Pass { blob, hashers, md5, lease, .. } = self;
         let (checksum, announced) = hashers.finish();
         let md5 = md5.finish().await;
-        Ok(Received { len, md5, checksum, announced, place: ReceivedPlace::Blob(blob) })
+        Ok(Received { len, md5, checksum, announced, place: ReceivedPlace::Blob(blob, Some(lease)) })
     }
 }
 

@@ -50,8 +50,8 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
     }
     let algorithm = ingest::announced_or_default(&body);
     let plan = Plan { len_max: PART_LEN_MAX, inline: true, keep: algorithm };
-    let received = ingest::receive(engine, body, plan).await?;
-    let is_inline = received.is_inline();
+    let mut received = ingest::receive(engine, body, plan).await?;
+    let (is_inline, lease) = (received.is_inline(), received.take_lease());
     let tail = {
         let engine = engine.clone();
         async move {
@@ -78,7 +78,7 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
     };
     // A transaction that is dropped while it waits happens as a whole or not at all: only a blob needs a task that sees
     // to it.
-    if is_inline { tail.await } else { writing::to_the_end(engine, tail).await }
+    if is_inline { tail.await } else { writing::to_the_end(engine, lease, tail).await }
 }
 
 /// A list or a lock that cannot be had and a condition that fails already are told before the body is sent; the transaction

@@ -55,12 +55,13 @@ pub async fn upload_part(engine: &Engine, request: UploadPart) -> Result<Uploade
     let shown = keep.is_some();
     let algorithm = keep.unwrap_or(checksums::DEFAULT);
     let plan = Plan { len_max: PART_LEN_MAX, inline: false, keep: algorithm };
-    let received = ingest::receive(engine, body, plan).await?;
+    let mut received = ingest::receive(engine, body, plan).await?;
+    let lease = received.take_lease();
     let tail = {
         let engine = engine.clone();
         async move { store(engine, name, part_number, algorithm, shown, received).await }
     };
-    writing::to_the_end(engine, tail).await
+    writing::to_the_end(engine, lease, tail).await
 }
 
 /// The algorithm of a part's checksum, `None` when the upload has none of its own. An upload that was created with an

@@ -1,4 +1,6 @@
 use super::*;
+use crate::blob::faulty::{Call, Fault};
+use crate::engine::Settings;
 use crate::engine::body::Claims;
 use crate::engine::ops::abort_multipart_upload::{AbortMultipartUpload, abort_multipart_upload};
 use crate::engine::ops::list_parts::{ListParts, PartPage, list_parts};
@@ -8,6 +10,7 @@ use crate::meta::Table;
 use crate::meta::keys::ContentId;
 use dovetail_digest::{Digest, digest};
 use futures::future::BoxFuture;
+use std::time::Duration;
 
 async fn list(fixture: &Fixture, upload_id: UploadId, after: u16, max: usize) -> Result<PartPage, Error> {
     let request = ListParts { bucket: BUCKET.into(), key: KEY.into(), upload_id, after, max };
@@ -231,4 +234,23 @@ async fn a_request_that_is_dropped_half_way_leaves_nothing_or_a_whole_part() {
     }
     fixture.settle().await;
     assert!(fixture.stored_blobs().await.len() <= 1);
+}
+
+#[tokio::test]
+async fn writes_that_outlive_their_clients_are_no_more_than_bodies_may_be_read() {
+    for len in [100, 300_000] {
+        let settings =
+            Settings { body_memory_len: 0, body_memory_wait: Duration::ZERO, ..Settings::default() };
+        let fixture = Fixture::with(settings).await;
+        let id = fixture.create(None).await;
+        fixture.blobs.nth(Call::Finish, 1, Fault::Hang);
+        let mut client = Box::pin(fixture.upload(id, 1, body(pattern(1, len))));
+        while fixture.blobs.calls(Call::Finish) == 0 {
+            assert!(futures::poll!(&mut client).is_pending());
+            tokio::task::yield_now().await;
+        }
+        drop(client);
+        let refused = fixture.upload(id, 2, body(pattern(2, len))).await;
+        assert!(matches!(refused, Err(Error::SlowDown)), "{refused:?}");
+    }
 }

@@ -8,6 +8,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::base::buffers::Lease;
 use crate::base::fail_point;
 use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
 use crate::engine::body::{self, Claims};
@@ -154,9 +155,10 @@ async fn copy_extents(
     extents: Vec<Extent>,
     mut reader: ContentReader,
 ) -> Result<CopiedPart, Error> {
+    let lease = engine.lease_body_memory().await?;
     let (md5, checksum) = match found.known.clone() {
         Some(known) => known,
-        None => hash(engine, &mut reader, found.algorithm).await?,
+        None => hash(engine, &lease, &mut reader, found.algorithm).await?,
     };
     let modified_ms = engine.clock.now_ms();
     let source_id = found.source_id.clone();
@@ -187,17 +189,17 @@ async fn copy_extents(
         }
     };
     // Not for the commit's sake: the pin has to outlast it, also when the client is gone.
-    writing::to_the_end(engine, tail).await?;
+    writing::to_the_end(engine, Some(lease), tail).await?;
     Ok(CopiedPart { md5, modified_ms, checksum: told, source_id })
 }
 
 /// Reads the bytes once, through leased memory like a body's (invariant 6).
 async fn hash(
     engine: &Engine,
+    lease: &Lease,
     reader: &mut ContentReader,
     algorithm: Algorithm,
 ) -> Result<([u8; 16], Checksum), Error> {
-    let lease = engine.lease_body_memory().await?;
     let mut md5 = engine.lanes.stream();
     let mut hasher = Hasher::new(algorithm);
     let mut chunk = lease.chunk().await;
@@ -228,7 +230,8 @@ async fn copy_bytes(
 ) -> Result<CopiedPart, Error> {
     let body = body::Body { source: Box::new(Copied { reader }), len: Some(found.len), algorithm: None };
     let plan = Plan { len_max: PART_LEN_MAX, inline: false, keep: found.algorithm };
-    let received = ingest::receive(engine, body, plan).await.map_err(as_read)?;
+    let mut received = ingest::receive(engine, body, plan).await.map_err(as_read)?;
+    let lease = received.take_lease();
     let (name, number) = (request.name(), request.part_number);
     let checksum = checksums::record(found.algorithm, ChecksumKind::FullObject, &received.checksum);
     let (told, source_id) = (found.shown.then(|| checksum.clone()), found.source_id.clone());
@@ -243,7 +246,7 @@ async fn copy_bytes(
             Ok(CopiedPart { md5, modified_ms, checksum: told, source_id })
         }
     };
-    writing::to_the_end(engine, tail).await
+    writing::to_the_end(engine, lease, tail).await
 }
 
 /// An object's bytes as a body.

@@ -6,7 +6,9 @@ use crate::engine::access::acl::{self, AskedAcl};
 use crate::engine::{Engine, Error, checksums, object_lock, objects};
 use crate::meta::Table;
 use crate::meta::keys::{self, ContentId, UploadId};
-use crate::meta::records::{ChecksumKind, Metadata, ObjectLock, ProgressRecord, Record, UploadRecord};
+use crate::meta::records::{
+    ChecksumKind, FoundVersion, Metadata, ObjectLock, ProgressRecord, Record, UploadRecord,
+};
 use dovetail_digest::Algorithm;
 
 /// An upload to be opened.
@@ -47,6 +49,7 @@ pub async fn create_multipart_upload(
         acl: None,
         owner: None,
         lock,
+        found: None,
     };
     engine
         .meta
@@ -58,6 +61,7 @@ pub async fn create_multipart_upload(
             if record.lock.is_some() {
                 object_lock::check_enabled(&bucket)?;
             }
+            record.found = Some(FoundVersion::of(objects::current(tx, bucket.id, &key)?.as_ref()));
             tx.put(Table::Uploads, &keys::upload(bucket.id, &key, id), record.encode());
             tx.put(Table::Progress, &keys::content(id), ProgressRecord::default().encode());
             Ok::<(), Error>(())

@@ -27,7 +27,7 @@ pub use lifecycle::{
 };
 pub use object_lock::{BucketLock, DefaultRetention, ObjectLock, Retention, RetentionMode, RetentionPeriod};
 pub use rename::RenameRecord;
-pub use upload::{CompletedRecord, ProgressRecord, UploadRecord};
+pub use upload::{CompletedRecord, FoundVersion, ProgressRecord, UploadRecord};
 pub use version::{Body, Checksum, ChecksumKind, ETag, Metadata, VersionRecord};
 pub use website::{RoutingRule, WebsiteRecord};
 
@@ -35,6 +35,8 @@ use super::{Error, ErrorKind};
 
 /// The format that this program writes. The only one so far.
 const FORMAT: u8 = 1;
+/// Room for most records, so that they are written without their memory having to grow.
+const ENCODED_LEN: usize = 256;
 
 /// A value of a table.
 pub trait Record: Sized + for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()> {
@@ -42,7 +44,8 @@ pub trait Record: Sized + for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()
     const NAME: &'static str;
 
     fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![FORMAT];
+        let mut bytes = Vec::with_capacity(ENCODED_LEN);
+        bytes.push(FORMAT);
         minicbor::encode(self, &mut bytes).expect("writing to memory does not fail");
         bytes
     }

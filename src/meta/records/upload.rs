@@ -1,7 +1,7 @@
 //! Multipart uploads, open and completed.
 
-use super::{Acl, Checksum, ChecksumKind, ETag, Metadata, ObjectLock};
-use crate::meta::keys::BucketId;
+use super::{Acl, Checksum, ChecksumKind, ETag, Metadata, ObjectLock, VersionRecord};
+use crate::meta::keys::{BucketId, ContentId};
 use minicbor::{Decode, Encode};
 
 /// An open upload: what CreateMultipartUpload was given. Bucket, key, id and with it the time are in its key.
@@ -24,6 +24,38 @@ pub struct UploadRecord {
     /// Canonical id of who will own the object, when that is not the initiator.
     #[cbor(n(6), default)]
     pub owner: Option<String>,
+    /// What the key's current version was when the upload was created. `None` in records of earlier programs.
+    #[cbor(n(7), default)]
+    pub found: Option<FoundVersion>,
+}
+
+/// A key's current version at some moment, by what no other version of the key has. New tags do not change it.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum FoundVersion {
+    #[n(0)]
+    Nothing,
+    #[n(1)]
+    Object {
+        #[n(0)]
+        content: Option<ContentId>,
+        #[n(1)]
+        sequence: u64,
+        #[n(2)]
+        modified_ms: i64,
+    },
+}
+
+impl FoundVersion {
+    pub fn of(current: Option<&VersionRecord>) -> FoundVersion {
+        match current {
+            None => FoundVersion::Nothing,
+            Some(version) => FoundVersion::Object {
+                content: version.body.content(),
+                sequence: version.sequence,
+                modified_ms: version.modified_ms,
+            },
+        }
+    }
 }
 
 /// How far an upload is. Kept apart from [`UploadRecord`] because every part rewrites it.

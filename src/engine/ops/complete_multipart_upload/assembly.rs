@@ -8,7 +8,7 @@ use crate::base::limits::{OBJECT_LEN_MAX, PART_LEN_MIN};
 use crate::engine::{Error, checksums, objects, uploads};
 use crate::meta::keys::{self, BucketId, UploadId};
 use crate::meta::records::{
-    Checksum, ChecksumKind, CompletedRecord, ContentIndex, ETag, IndexEntry, PARTS_PER_INDEX_ENTRY,
+    Body, Checksum, ChecksumKind, CompletedRecord, ContentIndex, ETag, IndexEntry, PARTS_PER_INDEX_ENTRY,
     PartRecord, Record, UploadRecord,
 };
 use crate::meta::{Read, Step, Table};
@@ -79,7 +79,8 @@ fn repeated(read: &dyn Read, request: &CompleteMultipartUpload) -> Result<Comple
     }
     let id = record.version_id.as_deref().unwrap_or(objects::NULL_VERSION);
     let version = objects::object_of_id(read, bucket, &request.key, id)?
-        .filter(|version| version.etag == record.etag)
+        // Not by its ETag: another upload of the same parts has the same.
+        .filter(|version| version.body == Body::Multipart(request.upload_id))
         .ok_or(Error::NoSuchUpload)?;
     check_claims(request, &record.checksum, version.len)?;
     Ok(Completed {

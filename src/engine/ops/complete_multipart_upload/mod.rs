@@ -21,7 +21,7 @@ use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, objects, references};
 use crate::meta::keys::{self, UploadId};
 use crate::meta::records::{
-    Body, Checksum, ChecksumKind, CompletedRecord, ETag, ProgressRecord, Record, VersionRecord,
+    Body, Checksum, ChecksumKind, CompletedRecord, ETag, FoundVersion, ProgressRecord, Record, VersionRecord,
 };
 use crate::meta::{Table, Write};
 use assembly::{Assembly, Found};
@@ -188,8 +188,11 @@ fn check_conditions(
     }
     let current = objects::current(tx, assembly.bucket, &request.key)?;
     conditions.check(current.as_ref())?;
-    let created_ms = request.upload_id.time_ms();
-    if progress.key_deleted || current.is_some_and(|version| version.modified_ms > created_ms) {
+    let replaced = match &assembly.upload.found {
+        Some(found) => FoundVersion::of(current.as_ref()) != *found,
+        None => current.is_some_and(|version| version.modified_ms > request.upload_id.time_ms()),
+    };
+    if progress.key_deleted || replaced {
         let condition = if conditions.if_match.is_some() { "If-Match" } else { "If-None-Match" };
         return Err(Error::ConditionalRequestConflict { condition });
     }

@@ -314,6 +314,41 @@ async fn a_condition_that_came_to_hold_only_meanwhile_is_a_conflict() {
 }
 
 #[tokio::test]
+async fn a_put_after_create_is_a_conflict_whatever_the_clock_says() {
+    for ms in [10, 0, -10] {
+        let fixture = Fixture::new().await;
+        let put = async || fixture.put(KEY, body("same"), WriteConditions::default()).await.unwrap().version;
+        let if_match = Some(Tags::Listed(vec![put().await.etag.to_string()]));
+        let (id, parts) = upload_of(&fixture, &[(1, 10)]).await;
+        fixture.engine.clock.advance(ms);
+        put().await;
+        let conditions = WriteConditions { if_match, if_none_match: None };
+        let request = CompleteMultipartUpload { conditions, ..listing(id, &parts) };
+        let refused = fixture.complete(request.clone()).await;
+        assert!(matches!(refused, Err(Error::ConditionalRequestConflict { .. })), "{ms} ms: {refused:?}");
+        // One that was created since decides on what is there.
+        let (id, parts) = upload_of(&fixture, &[(1, 10)]).await;
+        let later = CompleteMultipartUpload { upload_id: id, parts: listing(id, &parts).parts, ..request };
+        fixture.complete(later).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_repeat_does_not_take_another_uploads_object_for_its_own() {
+    let fixture = Fixture::new().await;
+    let (first, parts) = upload_of(&fixture, &[(1, 10)]).await;
+    let (second, _) = upload_of(&fixture, &[(1, 10)]).await;
+    let answers = [
+        fixture.complete(listing(first, &parts)).await.unwrap(),
+        fixture.complete(listing(second, &parts)).await.unwrap(),
+    ];
+    assert_eq!(answers[0].etag, answers[1].etag);
+    assert!(matches!(fixture.complete(listing(first, &parts)).await, Err(Error::NoSuchUpload)));
+    assert_eq!(fixture.complete(listing(second, &parts)).await.unwrap(), answers[1]);
+    fixture.settle().await;
+}
+
+#[tokio::test]
 async fn two_completes_at_once_make_one_version_and_get_one_answer() {
     let fixture = Fixture::new().await;
     let (id, parts) = upload_of(&fixture, &[(1, MIN), (2, 10), (3, 7)]).await;

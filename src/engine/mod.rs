@@ -9,6 +9,8 @@ pub mod bucket_documents;
 mod checksums;
 pub mod conditions;
 pub mod copy_source;
+#[cfg(test)]
+mod cost;
 mod error;
 pub mod extents;
 pub mod fsck;

@@ -1,5 +1,6 @@
 //! Stores in memory with an engine over them, and objects put there directly, for the engine's unit tests.
 
+pub mod counting;
 pub mod uploads;
 
 use crate::base::clock::Clock;

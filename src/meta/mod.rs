@@ -14,7 +14,7 @@ pub mod rocksdb;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The families of keys. A table's keys are ordered among themselves; no scan leaves its table.
 ///
@@ -182,20 +182,18 @@ impl Meta {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
-        let (give, mut result) = tokio::sync::mpsc::unbounded_channel();
+        // A job that ran again after a conflict has left a result for each run: the last one counts.
+        let result = Arc::new(Mutex::new(None));
+        let give = Arc::clone(&result);
         self.0
             .transact(Box::new(move |tx| {
                 let outcome = job(tx);
                 let commit = outcome.is_ok();
-                let _ = give.send(outcome);
+                *give.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
                 commit
             }))
             .await?;
-        // A job that ran again after a conflict has sent once for each run: the last one counts.
-        let mut last = None;
-        while let Ok(outcome) = result.try_recv() {
-            last = Some(outcome);
-        }
+        let last = result.lock().unwrap_or_else(PoisonError::into_inner).take();
         last.unwrap_or_else(|| Err(Error::lost_job().into()))
     }
 }

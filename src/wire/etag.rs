@@ -2,7 +2,7 @@
 
 /// `"tag"`, as headers carry it.
 pub fn quote(tag: &str) -> String {
-    format!("\"{tag}\"")
+    ["\"", tag, "\""].concat()
 }
 
 /// The bare tag of a quoted, weak or bare one.

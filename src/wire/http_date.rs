@@ -14,54 +14,58 @@ const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// `Mon, 12 Oct 2009 17:50:00 GMT`, for headers.
 pub fn rfc1123(unix_s: i64) -> String {
     let at = calendar(unix_s);
-    format!(
-        "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-        DAYS[at.weekday().number_days_from_monday() as usize],
-        at.day(),
-        MONTHS[at.month() as usize - 1],
-        at.year(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
+    let mut text = *b"Day, 00 Mon 0000 00:00:00 GMT";
+    text[..3].copy_from_slice(DAYS[at.weekday().number_days_from_monday() as usize].as_bytes());
+    put_number(&mut text[5..7], at.day().into());
+    text[8..11].copy_from_slice(MONTHS[at.month() as usize - 1].as_bytes());
+    put_number(&mut text[12..16], at.year() as u32);
+    put_number(&mut text[17..19], at.hour().into());
+    put_number(&mut text[20..22], at.minute().into());
+    put_number(&mut text[23..25], at.second().into());
+    ascii(&text)
+}
+
+/// Overwrites all of `digits`.
+fn put_number(digits: &mut [u8], number: u32) {
+    let mut rest = number;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+}
+
+fn ascii(text: &[u8]) -> String {
+    String::from_utf8(text.to_vec()).expect("it is made of ASCII")
 }
 
 /// `2009-10-12T17:50:00.000Z`, for XML. Always whole seconds, as AWS writes them.
 pub fn iso8601(unix_s: i64) -> String {
-    iso8601_bytes(unix_s).iter().map(|byte| *byte as char).collect()
+    ascii(&iso8601_bytes(unix_s))
 }
 
 /// `20091012T175000Z`, for `x-amz-date`.
 pub fn basic(unix_s: i64) -> String {
     let at = calendar(unix_s);
-    format!(
-        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
-        at.year(),
-        at.month() as u8,
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second()
-    )
+    let mut text = *b"00000000T000000Z";
+    put_number(&mut text[..4], at.year() as u32);
+    put_number(&mut text[4..6], at.month() as u32);
+    put_number(&mut text[6..8], at.day().into());
+    put_number(&mut text[9..11], at.hour().into());
+    put_number(&mut text[11..13], at.minute().into());
+    put_number(&mut text[13..15], at.second().into());
+    ascii(&text)
 }
 
 /// The same as `iso8601` without an allocation: a listing writes a thousand of them.
 pub(super) fn iso8601_bytes(unix_s: i64) -> [u8; 24] {
     let at = calendar(unix_s);
     let mut text = *b"0000-00-00T00:00:00.000Z";
-    let mut put = |from: usize, digits: usize, value: u32| {
-        let mut rest = value;
-        for index in (from..from + digits).rev() {
-            text[index] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-        }
-    };
-    put(0, 4, at.year() as u32);
-    put(5, 2, at.month() as u32);
-    put(8, 2, at.day().into());
-    put(11, 2, at.hour().into());
-    put(14, 2, at.minute().into());
-    put(17, 2, at.second().into());
+    put_number(&mut text[..4], at.year() as u32);
+    put_number(&mut text[5..7], at.month() as u32);
+    put_number(&mut text[8..10], at.day().into());
+    put_number(&mut text[11..13], at.hour().into());
+    put_number(&mut text[14..16], at.minute().into());
+    put_number(&mut text[17..19], at.second().into());
     text
 }
 

@@ -1,4 +1,4 @@
-//! What every layer may use and that uses no layer: the clock, randomness, sizes, buffers, owned tasks.
+//! What every layer may use and that uses no layer: the clock, randomness, sizes, buffers, turns at the disk, owned tasks.
 //!
 //! The clock, the random source and `tokio::spawn` are touched here and nowhere else (`clippy.toml` holds that),
 //! so that a test can hand in its own and a run can be replayed.
@@ -6,6 +6,7 @@
 pub mod body;
 pub mod buffers;
 pub mod clock;
+pub mod disk_turns;
 #[cfg(test)]
 pub mod document;
 pub mod fail_point;

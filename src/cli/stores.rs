@@ -7,6 +7,7 @@ use super::config::Settings;
 use super::data_dir::DataDir;
 use super::failure::Failure;
 use crate::base::clock::Clock;
+use crate::base::disk_turns::DiskTurns;
 use crate::base::tasks::Tasks;
 use crate::blob;
 use crate::blob::metered::Metered;
@@ -27,11 +28,12 @@ pub struct Stores {
 impl Stores {
     /// Opens everything, and clears what an earlier process left unfinished. `tasks` are the engine's.
     pub async fn open(settings: &Settings, data_dir: DataDir, tasks: &Tasks) -> Result<Stores, Failure> {
-        let blobs = open_blobs(settings, data_dir.path(), tasks)?;
+        let turns = DiskTurns::default();
+        let blobs = open_blobs(settings, data_dir.path(), &turns, tasks)?;
         let blobs: Arc<dyn blob::Store> = Arc::new(Metered::new(blobs));
         let dir = data_dir.meta();
         let metadata = settings.metadata.clone();
-        let opened = tasks.spawn_blocking(move || RocksDb::open(&dir, metadata)).await;
+        let opened = tasks.spawn_blocking(move || RocksDb::open_beside(&dir, metadata, &turns)).await;
         let store =
             opened.expect("opening the store does not panic").map_err(|err| Failure::running(&err))?;
         let meta = Meta::new(store);
@@ -50,14 +52,23 @@ impl Stores {
 /// Checks the options of a backend that is somewhere else, before anything here is touched.
 pub fn check_blobs(settings: &Settings, tasks: &Tasks) -> Result<(), Failure> {
     match &settings.blobs_url {
-        Some(url) if !url.starts_with("file:") => open_blobs(settings, &settings.data_dir, tasks).map(drop),
+        Some(url) if !url.starts_with("file:") => {
+            open_blobs(settings, &settings.data_dir, &DiskTurns::default(), tasks).map(drop)
+        }
         _ => Ok(()),
     }
 }
 
-fn open_blobs(settings: &Settings, data_dir: &Path, tasks: &Tasks) -> Result<Arc<dyn blob::Store>, Failure> {
+fn open_blobs(
+    settings: &Settings,
+    data_dir: &Path,
+    turns: &DiskTurns,
+    tasks: &Tasks,
+) -> Result<Arc<dyn blob::Store>, Failure> {
     let url = settings.blobs_url.as_deref();
-    let opened = open_url(url, &settings.blob_options.0, data_dir, &blob::open::Settings::default(), tasks);
+    let mut of_backends = blob::open::Settings::default();
+    of_backends.local.turns = turns.clone();
+    let opened = open_url(url, &settings.blob_options.0, data_dir, &of_backends, tasks);
     opened.map_err(|error| match error {
         OpenError::Store(error) => Failure::running(&error),
         error => Failure::Configuration(error.to_string()),

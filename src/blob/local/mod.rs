@@ -20,6 +20,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use crate::base::disk_turns::DiskTurns;
 use crate::base::{fail_point, limits::MIB, random};
 use crate::blob::{BlobEntry, BlobId, Error, ErrorKind, Reader, Store, Writer};
 use async_trait::async_trait;
@@ -54,6 +55,8 @@ pub struct Settings {
     pub free_len_min: u64,
     /// Bytes of read buffers kept for the next read instead of being given back to the allocator.
     pub spare_len_max: usize,
+    /// Shared with the metadata when that is on the same disk: its commits go before large writes.
+    pub turns: DiskTurns,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             direct_len_min: 8 * MIB,
             free_len_min: 256 * MIB,
             spare_len_max: 32 << 20,
+            turns: DiskTurns::default(),
         }
     }
 }

@@ -7,6 +7,7 @@
 use super::threads::{Threads, panicked};
 use super::{Folders, Settings, create_flags, failed, file_mode, place, retry};
 use crate::base::buffers::ALIGNMENT;
+use crate::base::disk_turns::DiskTurns;
 use crate::base::fail_point;
 use crate::blob::{BlobId, Error, ErrorKind, Writer};
 use async_trait::async_trait;
@@ -112,6 +113,7 @@ pub(super) struct Unfinished {
     len: u64,
     len_declared: Option<u64>,
     direct_len_min: u64,
+    turns: DiskTurns,
     mode: WriteMode,
     is_finished: bool,
 }
@@ -152,6 +154,7 @@ impl Unfinished {
             len: 0,
             len_declared,
             direct_len_min: settings.direct_len_min,
+            turns: settings.turns.clone(),
             mode: WriteMode::Buffered,
             is_finished: false,
         };
@@ -205,7 +208,14 @@ impl Unfinished {
                 take = bytes.len();
             }
         }
-        match rustix::io::pwrite(&self.file, &bytes[..take], self.len) {
+        // What the page cache takes is written by the sync at the end, in the kernel's order.
+        let turn = (self.mode == WriteMode::Direct).then(|| self.turns.write(take));
+        if let Some(turn) = &turn {
+            take = turn.len();
+        }
+        let written = rustix::io::pwrite(&self.file, &bytes[..take], self.len);
+        drop(turn);
+        match written {
             Ok(0) => {
                 Err(Error::new(ErrorKind::Io, format!("cannot write to tmp/{}: nothing was taken", self.id)))
             }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::database::{Database, Slot, View, failed};
 use super::queue::{Queue, Taken};
 use super::space::Space;
+use crate::base::disk_turns::DiskTurns;
 use crate::base::fail_point;
 use crate::meta::overlay::{Overlay, Transaction};
 use crate::meta::{Error, ErrorKind, WriteJob};
@@ -78,6 +79,7 @@ pub struct Committer {
     pub queue: Arc<Queue<Request>>,
     pub space: Arc<Space>,
     pub failure: Arc<Failure>,
+    pub turns: DiskTurns,
 }
 
 impl Committer {
@@ -192,7 +194,9 @@ impl Committer {
 
     fn write(&self, database: &Database, overlay: &Overlay) -> Result<(), Error> {
         fail_point::reach("meta::rocksdb::before_write");
+        let turn = self.turns.commit();
         let written = database.write(overlay);
+        drop(turn);
         fail_point::reach("meta::rocksdb::after_write");
         written.map_err(|source| {
             let error = failed("cannot commit to the metadata store", source);

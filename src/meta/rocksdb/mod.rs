@@ -27,6 +27,7 @@ use self::committer::{Committer, Failure};
 use self::database::{Database, Slot};
 use self::queue::{Queue, stopping};
 use self::space::Space;
+use crate::base::disk_turns::DiskTurns;
 use crate::meta::{Error, ErrorKind, ReadJob, Store, Table, WriteJob};
 
 /// Transactions that may wait for the committer; further callers wait for a place. Each may hold the bytes of a small
@@ -102,6 +103,11 @@ impl RocksDb {
     /// Opens the store in `dir`, which is created if need be, and replays what an unclean end left in its log. A
     /// directory that is open already, here or in another process, is [`ErrorKind::Unavailable`].
     pub fn open(dir: &Path, settings: Settings) -> Result<Arc<RocksDb>, Error> {
+        RocksDb::open_beside(dir, settings, &DiskTurns::default())
+    }
+
+    /// The same on a disk that others write to as well: commits go before their large writes.
+    pub fn open_beside(dir: &Path, settings: Settings, turns: &DiskTurns) -> Result<Arc<RocksDb>, Error> {
         create_dir(dir)?;
         let read_threads = settings.read_threads.max(1);
         let mut store = RocksDb {
@@ -112,19 +118,20 @@ impl RocksDb {
             threads: Vec::new(),
             database: Arc::new(Slot::open(dir, settings)?),
         };
-        store.start_committer()?;
+        store.start_committer(turns.clone())?;
         for number in 0..read_threads {
             store.start_reader(number)?;
         }
         Ok(Arc::new(store))
     }
 
-    fn start_committer(&mut self) -> Result<(), Error> {
+    fn start_committer(&mut self, turns: DiskTurns) -> Result<(), Error> {
         let committer = Committer {
             database: Arc::clone(&self.database),
             queue: Arc::clone(&self.commits),
             space: Arc::clone(&self.space),
             failure: Arc::clone(&self.failure),
+            turns,
         };
         self.start_thread("meta-commit".to_string(), move || committer.run())
     }

@@ -17,7 +17,11 @@ pub struct Connection {
     stream: TcpStream,
     address: String,
     signer: Signer,
+    /// Answers are read into it: fresh memory for each would cost the client more than the request.
+    buf: Vec<u8>,
 }
+
+const BUF_LEN: usize = 256 << 10;
 
 /// An answer. The body of a large one is counted, not kept.
 pub struct Answer {
@@ -60,7 +64,7 @@ impl Connection {
             region: "us-east-1".to_string(),
             session_token: None,
         };
-        Connection { stream, address: address.to_string(), signer }
+        Connection { stream, address: address.to_string(), signer, buf: vec![0; BUF_LEN] }
     }
 
     /// Sends a signed request whose body is `len` bytes of noise, or `body`.
@@ -114,10 +118,10 @@ impl Connection {
     }
 
     fn answer(&mut self, method: &str, started: Instant) -> Answer {
-        let mut buf = vec![0; 256 << 10];
+        let Connection { stream, buf, .. } = self;
         let mut filled = 0;
         let head_len = loop {
-            let read = self.stream.read(&mut buf[filled..]).expect("the server answers");
+            let read = stream.read(&mut buf[filled..]).expect("the server answers");
             assert!(read > 0, "the server closed the connection");
             filled += read;
             if let Some(at) = buf[..filled].windows(4).position(|window| window == b"\r\n\r\n") {
@@ -143,7 +147,7 @@ impl Connection {
         };
         let mut got = take(&buf[head_len..filled]);
         while got < len {
-            let read = self.stream.read(&mut buf).expect("the server answers");
+            let read = stream.read(buf).expect("the server answers");
             assert!(read > 0, "the server closed the connection");
             got = take(&buf[..read]);
         }

@@ -40,10 +40,13 @@ pub struct Run {
 
 /// The index of a completed upload.
 pub fn index(read: &dyn Read, content: ContentId) -> Result<ContentIndex, Error> {
-    let bytes = read
-        .get(Table::Parts, &keys::part(content, 0))?
-        .ok_or_else(|| damaged(content, "its index is missing"))?;
-    Ok(ContentIndex::decode(&bytes)?)
+    find_index(read, content)?.ok_or_else(|| damaged(content, "its index is missing"))
+}
+
+/// The index of a content, which only a completed upload has.
+pub fn find_index(read: &dyn Read, content: ContentId) -> Result<Option<ContentIndex>, Error> {
+    let bytes = read.get(Table::Parts, &keys::part(content, 0))?;
+    Ok(bytes.map(|bytes| ContentIndex::decode(&bytes)).transpose()?)
 }
 
 /// Visits the parts of a content in order, from `number` on, until `visit` returns false.
@@ -53,9 +56,23 @@ pub fn scan_parts(
     number: u16,
     visit: &mut dyn FnMut(u16, PartRecord) -> bool,
 ) -> Result<(), Error> {
+    let index = find_index(read, content)?;
+    scan_indexed(read, content, index.as_ref(), number, visit)
+}
+
+fn scan_indexed(
+    read: &dyn Read,
+    content: ContentId,
+    index: Option<&ContentIndex>,
+    number: u16,
+    visit: &mut dyn FnMut(u16, PartRecord) -> bool,
+) -> Result<(), Error> {
     let mut failure = None;
     read.scan(Table::Parts, &keys::part(content, number.max(1)), &mut |stored, value| {
         let Some(number) = keys::part_number(content, stored) else { return Step::Stop };
+        if index.is_some_and(|index| index.is_unlisted(number)) {
+            return Step::Next;
+        }
         match PartRecord::decode(value) {
             Ok(part) => match visit(number, part) {
                 true => Step::Next,
@@ -82,7 +99,7 @@ pub fn scan_positions(
     let entry = entry(content, index, row)?;
     let mut at = (row * PARTS_PER_INDEX_ENTRY) as u16;
     let mut start = entry.offset;
-    scan_parts(read, content, entry.number, &mut |number, part| {
+    scan_indexed(read, content, Some(index), entry.number, &mut |number, part| {
         at += 1;
         let found = FoundPart { number, start, part };
         start += found.part.len;

@@ -153,6 +153,8 @@ pub enum Owned {
     Content(ContentId),
     /// A bucket that was deleted: its open uploads are to be aborted.
     Bucket(BucketId),
+    /// The parts of a content that are not in it, as its index says: they give up their blobs like a content's.
+    Unlisted(ContentId),
 }
 
 impl Owned {
@@ -161,6 +163,7 @@ impl Owned {
             Owned::Blob(id) => [&b"b"[..], &id.0].concat(),
             Owned::Content(id) => [&b"c"[..], &id.0].concat(),
             Owned::Bucket(id) => [&b"d"[..], &id.0].concat(),
+            Owned::Unlisted(id) => [&b"u"[..], &id.0].concat(),
         }
     }
 
@@ -170,6 +173,7 @@ impl Owned {
             b'b' => Some(Owned::Blob(BlobId(id.try_into().ok()?))),
             b'c' => Some(Owned::Content(ContentId(id.try_into().ok()?))),
             b'd' => Some(Owned::Bucket(BucketId(id.try_into().ok()?))),
+            b'u' => Some(Owned::Unlisted(ContentId(id.try_into().ok()?))),
             _ => None,
         }
     }
@@ -259,6 +263,7 @@ mod tests {
             Owned::Blob(BlobId([3; 16])),
             Owned::Content(ContentId([4; 16])),
             Owned::Bucket(BucketId([5; 8])),
+            Owned::Unlisted(ContentId([6; 16])),
         ] {
             assert_eq!(parse_garbage(&garbage(77, &owned)), Some((77, owned)));
             assert_eq!(parse_references(&references(&owned)), Some(owned));

@@ -145,7 +145,7 @@ impl Fixture {
     pub async fn put_multipart(&self, key: &str, parts: &[(u16, Vec<u8>)]) -> VersionRecord {
         let content = ContentId::new(self.engine.clock.now_ms());
         let mut stored = Vec::new();
-        let mut index = ContentIndex { parts: parts.len() as u16, entries: Vec::new() };
+        let mut index = ContentIndex::new(parts.len() as u16, Vec::new());
         let mut offset = 0;
         for (position, (number, bytes)) in parts.iter().enumerate() {
             if position.is_multiple_of(PARTS_PER_INDEX_ENTRY) {

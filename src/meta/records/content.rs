@@ -63,6 +63,43 @@ pub struct ContentIndex {
     /// One for every [`PARTS_PER_INDEX_ENTRY`] parts, the first for the first part.
     #[n(1)]
     pub entries: Vec<IndexEntry>,
+    /// Numbers of parts that are not in the content although their records are still there: many, which the client did
+    /// not list, and which the collector is taking away. A bit each, part 1 the lowest of the first byte.
+    #[cbor(n(2), with = "minicbor::bytes", default)]
+    unlisted: Vec<u8>,
+}
+
+impl ContentIndex {
+    pub fn new(parts: u16, entries: Vec<IndexEntry>) -> ContentIndex {
+        ContentIndex { parts, entries, unlisted: Vec::new() }
+    }
+
+    /// Marks parts that are to be taken away. Numbers begin with 1.
+    pub fn set_unlisted(&mut self, numbers: &[u16]) {
+        self.unlisted.clear();
+        for number in numbers {
+            let (at, bit) = place_of(*number);
+            if self.unlisted.len() <= at {
+                self.unlisted.resize(at + 1, 0);
+            }
+            self.unlisted[at] |= bit;
+        }
+    }
+
+    pub fn is_unlisted(&self, number: u16) -> bool {
+        let (at, bit) = place_of(number);
+        self.unlisted.get(at).is_some_and(|bits| bits & bit != 0)
+    }
+
+    /// Parts that are to be taken away, ascending.
+    pub fn unlisted(&self) -> impl Iterator<Item = u16> {
+        (1..=self.unlisted.len() as u16 * 8).filter(|number| self.is_unlisted(*number))
+    }
+}
+
+fn place_of(number: u16) -> (usize, u8) {
+    let at = number.saturating_sub(1);
+    (usize::from(at / 8), 1 << (at % 8))
 }
 
 /// The part at a multiple of [`PARTS_PER_INDEX_ENTRY`].

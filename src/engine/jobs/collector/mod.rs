@@ -8,7 +8,7 @@
 use crate::base::fail_point;
 use crate::blob::BlobId;
 use crate::engine::readers::Claim;
-use crate::engine::{Engine, Error, references, uploads};
+use crate::engine::{Engine, Error, extents, references, uploads};
 use crate::meta::keys::{self, BucketId, ContentId, Owned};
 use crate::meta::records::{PartRecord, Record};
 use crate::meta::{ErrorKind, Step, Table, Write};
@@ -207,7 +207,7 @@ async fn collect(engine: &Engine, entries: Vec<Entry>) -> Result<Vec<Outcome>, E
     for Entry { key, owned } in entries {
         match owned {
             Owned::Blob(id) => blobs.push((key, id)),
-            Owned::Content(_) | Owned::Bucket(_) => others.push((key, owned)),
+            Owned::Content(_) | Owned::Bucket(_) | Owned::Unlisted(_) => others.push((key, owned)),
         }
     }
     let mut outcomes: Vec<Outcome> = stream::iter(others)
@@ -218,6 +218,7 @@ async fn collect(engine: &Engine, entries: Vec<Entry>) -> Result<Vec<Outcome>, E
                     None => Outcome::InUse(key),
                 },
                 Owned::Bucket(id) => settle(collect_bucket(engine, &key, id).await, key),
+                Owned::Unlisted(id) => settle(collect_unlisted(engine, &key, id).await, key),
                 Owned::Blob(_) => unreachable!("blobs were put aside"),
             }
         })
@@ -292,6 +293,50 @@ fn drop_parts(tx: &mut dyn Write, id: ContentId, now_ms: i64) -> Result<bool, Er
         tx.delete(Table::Parts, &keys::part(id, number));
     }
     Ok(is_empty)
+}
+
+/// Takes away the parts of a content that are not in it. Readers pass over them, so nobody has to be waited for.
+async fn collect_unlisted(engine: &Engine, key: &[u8], id: ContentId) -> Result<Collected, Error> {
+    loop {
+        let (key, now_ms) = (key.to_vec(), engine.clock.now_ms());
+        let is_empty = engine
+            .meta
+            .transact(move |tx| {
+                let is_empty = drop_unlisted(tx, id, now_ms)?;
+                if is_empty {
+                    tx.delete(Table::Garbage, &key);
+                }
+                Ok::<_, Error>(is_empty)
+            })
+            .await?;
+        fail_point::reach("engine::collector::after_content_batch");
+        if is_empty {
+            return Ok(Collected { contents: 1, ..Collected::default() });
+        }
+    }
+}
+
+/// Drops the first parts that a content's index says are not in it; true when none are left.
+fn drop_unlisted(tx: &mut dyn Write, id: ContentId, now_ms: i64) -> Result<bool, Error> {
+    // Without an index the content has been collected, with all its parts.
+    let Some(mut index) = extents::find_index(tx, id)? else { return Ok(true) };
+    let unlisted: Vec<u16> = index.unlisted().collect();
+    let mut drops = 0;
+    let mut done = 0;
+    for number in &unlisted {
+        if drops >= DROPS_PER_COMMIT {
+            break;
+        }
+        if let Some(part) = uploads::part(tx, id, *number)? {
+            drops += part.extents.len().max(1);
+            references::drop_part(tx, &part, now_ms)?;
+            tx.delete(Table::Parts, &keys::part(id, *number));
+        }
+        done += 1;
+    }
+    index.set_unlisted(&unlisted[done..]);
+    tx.put(Table::Parts, &keys::part(id, 0), index.encode());
+    Ok(done == unlisted.len())
 }
 
 /// Aborts the uploads that were open when a bucket was deleted. Nothing can open another one.

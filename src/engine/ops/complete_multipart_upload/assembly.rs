@@ -264,7 +264,7 @@ impl Pass {
             len: self.len,
             etag: ETag { md5: self.md5.finish(), parts: Some(self.parts) },
             checksum,
-            index: ContentIndex { parts: self.parts, entries: self.entries },
+            index: ContentIndex::new(self.parts, self.entries),
             part_list: self.list.finish(),
             unlisted: self.unlisted,
         }

@@ -5,7 +5,7 @@
 //! ([`assembly`]), outside the transaction. The transaction then finds out from the upload's counter of changes
 //! whether the snapshot still holds; if not, everything starts over. It writes the version, an index of where the
 //! parts begin, and the answer for clients that ask again; the part records stay where they are, and only parts
-//! that were not listed are dropped.
+//! that were not listed are dropped: few of them at once, many by the collector.
 //!
 //! Of two Completes at once, one commits; the other finds the upload completed, with its own list, and gets the same
 //! answer. So does a client that lost its answer and repeats the request.
@@ -19,7 +19,7 @@ use crate::engine::access::acl;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, objects, references};
-use crate::meta::keys::{self, UploadId};
+use crate::meta::keys::{self, Owned, UploadId};
 use crate::meta::records::{
     Body, Checksum, ChecksumKind, CompletedRecord, ETag, FoundVersion, ProgressRecord, Record, VersionRecord,
 };
@@ -31,6 +31,9 @@ use std::sync::Arc;
 /// Snapshots that may turn out to be outdated, because parts keep coming, before the whole work is done inside a
 /// transaction, where nothing can come in between. Keeps a stubborn client from making Complete run for ever.
 const SNAPSHOTS_MAX: usize = 8;
+
+/// Parts that are dropped in Complete's own transaction.
+const DROPPED_AT_ONCE_MAX: usize = 64;
 
 /// A part as the client lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,8 +161,7 @@ fn seal(
         lock: assembly.upload.lock.clone(),
     };
     let version = objects::put_current(tx, &bucket, &request.key, &version, &request.conditions)?.version;
-    tx.put(Table::Parts, &keys::part(id, 0), assembly.index.encode());
-    drop_unlisted(tx, id, &assembly.unlisted, now_ms)?;
+    put_index(tx, id, assembly, now_ms)?;
     uploads::close(tx, assembly.bucket, &request.key, id);
     let record = CompletedRecord {
         bucket: assembly.bucket,
@@ -196,6 +198,20 @@ fn check_conditions(
         let condition = if conditions.if_match.is_some() { "If-Match" } else { "If-None-Match" };
         return Err(Error::ConditionalRequestConflict { condition });
     }
+    Ok(())
+}
+
+/// Writes the index. The parts that the client did not list go at once when they are few; many would keep every other
+/// commit waiting, so they are marked as no part of the content, and left to the collector.
+fn put_index(tx: &mut dyn Write, id: UploadId, assembly: &Assembly, now_ms: i64) -> Result<(), Error> {
+    let mut index = assembly.index.clone();
+    if assembly.unlisted.len() <= DROPPED_AT_ONCE_MAX {
+        drop_unlisted(tx, id, &assembly.unlisted, now_ms)?;
+    } else {
+        index.set_unlisted(&assembly.unlisted);
+        references::queue(tx, &Owned::Unlisted(id), now_ms);
+    }
+    tx.put(Table::Parts, &keys::part(id, 0), index.encode());
     Ok(())
 }
 

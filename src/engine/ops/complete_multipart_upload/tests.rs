@@ -1,7 +1,9 @@
 use super::*;
 use crate::base::limits::PART_LEN_MIN;
 use crate::engine::conditions::Tags;
+use crate::engine::jobs::collector::run_once;
 use crate::engine::ops::abort_multipart_upload::{AbortMultipartUpload, abort_multipart_upload};
+use crate::engine::ops::get_object::PartOrRange;
 use crate::engine::testing::uploads::{KEY, body, body_claiming, letters, listing};
 use crate::engine::testing::{BUCKET, Fixture, pattern};
 use crate::meta::records::{ContentIndex, PARTS_PER_INDEX_ENTRY, PartRecord};
@@ -349,6 +351,37 @@ async fn a_repeat_does_not_take_another_uploads_object_for_its_own() {
 }
 
 #[tokio::test]
+async fn many_parts_that_are_not_listed_are_no_part_of_the_object_before_they_are_collected() {
+    let fixture = Fixture::new().await;
+    let sizes: Vec<_> = (1..=601).map(|number| (number, if number % 300 == 0 { MIN } else { 7 })).collect();
+    let (id, parts) = upload_of(&fixture, &sizes).await;
+    let listed: Vec<_> = parts.into_iter().filter(|(number, _)| number % 300 <= 1 && *number > 1).collect();
+    let numbers: Vec<_> = listed.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [300, 301, 600, 601]);
+    let listed = [listed[0], listed[2], listed[3]];
+    fixture.complete(listing(id, &listed)).await.unwrap();
+    let whole = [pattern(300, MIN), pattern(600, MIN), pattern(601, 7)].concat();
+    assert!(fixture.get(KEY).await.unwrap() == whole);
+    assert!(fixture.part_numbers(id).await.len() > 500, "they are still there");
+    let part = fixture.open(KEY, PartOrRange::Part(2)).await.unwrap();
+    assert_eq!((part.first, part.len), (MIN as u64, MIN as u64));
+    drop(part);
+
+    let collected = run_once(&fixture.engine).await.unwrap();
+    assert_eq!((collected.contents, collected.blobs), (1, 598));
+    assert_eq!(fixture.part_numbers(id).await, [300, 600, 601]);
+    assert!(fixture.get(KEY).await.unwrap() == whole);
+    fixture.settle().await;
+
+    // A content that goes takes them along, whichever is collected first.
+    let (id, parts) = upload_of(&fixture, &sizes).await;
+    fixture.complete(listing(id, &parts[..1])).await.unwrap();
+    fixture.delete(KEY).await;
+    fixture.settle().await;
+    assert!(fixture.stored_blobs().await.is_empty());
+}
+
+#[tokio::test]
 async fn two_completes_at_once_make_one_version_and_get_one_answer() {
     let fixture = Fixture::new().await;
     let (id, parts) = upload_of(&fixture, &[(1, MIN), (2, 10), (3, 7)]).await;
@@ -446,6 +479,7 @@ async fn the_index_says_where_every_64th_part_begins() {
         let position = row * PARTS_PER_INDEX_ENTRY;
         assert_eq!((entry.number, entry.offset), (listed[position].0, position as u64 * PART_LEN_MIN));
     }
+    run_once(&fixture.engine).await.unwrap();
     let numbers: Vec<_> = listed.iter().map(|(number, _)| *number).collect();
     assert_eq!(fixture.part_numbers(id).await, numbers);
 }

@@ -67,7 +67,10 @@ fn open_blobs(
 ) -> Result<Arc<dyn blob::Store>, Failure> {
     let url = settings.blobs_url.as_deref();
     let mut of_backends = blob::open::Settings::default();
-    of_backends.local.turns = turns.clone();
+    // Blobs of their own place are taken to be on a disk of their own.
+    if url.is_none() {
+        of_backends.local.turns = turns.clone();
+    }
     let opened = open_url(url, &settings.blob_options.0, data_dir, &of_backends, tasks);
     opened.map_err(|error| match error {
         OpenError::Store(error) => Failure::running(&error),

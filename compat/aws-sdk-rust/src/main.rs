@@ -9,8 +9,8 @@ use aws_sdk_s3::error::ProvideErrorMetadata;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload, CompletedPart, Delete,
-    ObjectIdentifier,
+    BucketVersioningStatus, ChecksumAlgorithm, ChecksumMode, ChecksumType, CompletedMultipartUpload,
+    CompletedPart, Delete, ObjectIdentifier, Tag, Tagging, VersioningConfiguration,
 };
 use std::error::Error;
 use std::future::Future;
@@ -91,7 +91,9 @@ async fn begin(client: &Client, state: &str) {
     check("keeps each checksum algorithm", algorithms(client)).await;
     check("gets clean errors", errors(client)).await;
     check("honours conditions", conditions(client)).await;
-    check("presigns", presigned(client)).await;
+    check("presigned URLs upload and download", presigned(client)).await;
+    check("keeps versions", versions(client)).await;
+    check("keeps tags", tags(client)).await;
     check("deletes many", delete_many(client)).await;
     check("begins a multipart upload and sends every second part", async {
         let upload = client
@@ -253,19 +255,96 @@ async fn errors(client: &Client) -> Outcome {
     expect(nowhere.err().is_some_and(|err| err.code() == Some("NoSuchBucket")), "not NoSuchBucket")
 }
 
+/// What an answer's error code is; empty when there was no error.
+fn code<T, E: ProvideErrorMetadata>(answer: Result<T, E>) -> String {
+    answer.err().and_then(|err| err.code().map(str::to_string)).unwrap_or_default()
+}
+
 async fn conditions(client: &Client) -> Outcome {
     let put =
         |key: &'static str| client.put_object().bucket(BUCKET).key(key).body(ByteStream::from_static(b"x"));
-    put("once").if_none_match("*").send().await?;
-    let second = put("once").if_none_match("*").send().await;
-    expect(second.err().is_some_and(|err| err.code() == Some("PreconditionFailed")), "not PreconditionFailed")
+    let etag = put("once").if_none_match("*").send().await?.e_tag.ok_or("no ETag")?;
+    let second = code(put("once").if_none_match("*").send().await);
+    expect(second == "PreconditionFailed", &second)?;
+    let stale = code(put("once").if_match("\"0123\"").send().await);
+    expect(stale == "PreconditionFailed", &stale)?;
+    let absent = code(put("absent").if_match(&etag).send().await);
+    expect(absent == "NoSuchKey", &absent)?;
+    // The key was written while the upload was open, if with the same bytes: whoever completes has to look again.
+    let upload = client.create_multipart_upload().bucket(BUCKET).key("once").send().await?;
+    let id = upload.upload_id().ok_or("no upload id")?;
+    put("once").send().await?;
+    let request = client.upload_part().bucket(BUCKET).key("once").upload_id(id).part_number(1);
+    let sent = request.body(ByteStream::from_static(b"y")).send().await?;
+    let part = CompletedPart::builder().part_number(1).set_e_tag(sent.e_tag).build();
+    let list = CompletedMultipartUpload::builder().parts(part).build();
+    let complete =
+        client.complete_multipart_upload().bucket(BUCKET).key("once").upload_id(id).multipart_upload(list);
+    let conflict = code(complete.if_match(etag).send().await);
+    expect(conflict == "ConditionalRequestConflict", &conflict)
+}
+
+async fn versions(client: &Client) -> Outcome {
+    let enabled = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    client.put_bucket_versioning().bucket(BUCKET).versioning_configuration(enabled).send().await?;
+    let mut ids = Vec::new();
+    for body in [b"one", b"two"] {
+        let put = client.put_object().bucket(BUCKET).key("versioned").body(ByteStream::from_static(body));
+        ids.push(put.send().await?.version_id.ok_or("no version id")?);
+    }
+    let marker = client.delete_object().bucket(BUCKET).key("versioned").send().await?;
+    let deleted = code(client.get_object().bucket(BUCKET).key("versioned").send().await);
+    expect(deleted == "NoSuchKey", &deleted)?;
+    let listed = client.list_object_versions().bucket(BUCKET).prefix("versioned").send().await?;
+    let found: Vec<_> = listed.versions().iter().filter_map(|version| version.version_id()).collect();
+    expect(found == [&ids[1], &ids[0]] && listed.delete_markers().len() == 1, "the versions differ")?;
+    let undo = client.delete_object().bucket(BUCKET).key("versioned").set_version_id(marker.version_id);
+    undo.send().await?;
+    let current = client.get_object().bucket(BUCKET).key("versioned").send().await?;
+    expect(current.body.collect().await?.into_bytes() == "two", "not the second version")?;
+    let first = client.get_object().bucket(BUCKET).key("versioned").version_id(&ids[0]).send().await?;
+    expect(first.body.collect().await?.into_bytes() == "one", "not the first version")?;
+    let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
+    client.put_bucket_versioning().bucket(BUCKET).versioning_configuration(suspended).send().await?;
+    Ok(())
+}
+
+async fn tags(client: &Client) -> Outcome {
+    let put = client.put_object().bucket(BUCKET).key("tagged").tagging("from=header");
+    put.body(ByteStream::from_static(b"x")).send().await?;
+    let found = client.get_object_tagging().bucket(BUCKET).key("tagged").send().await?;
+    expect(found.tag_set() == [Tag::builder().key("from").value("header").build()?], "not the header's tag")?;
+    let set = Tagging::builder().tag_set(Tag::builder().key("a key").value("ü/+").build()?).build()?;
+    client.put_object_tagging().bucket(BUCKET).key("tagged").tagging(set.clone()).send().await?;
+    let found = client.get_object_tagging().bucket(BUCKET).key("tagged").send().await?;
+    expect(found.tag_set() == set.tag_set(), "not the new tag")?;
+    client.delete_object_tagging().bucket(BUCKET).key("tagged").send().await?;
+    let found = client.get_object_tagging().bucket(BUCKET).key("tagged").send().await?;
+    expect(found.tag_set().is_empty(), "a tag is left")
 }
 
 async fn presigned(client: &Client) -> Outcome {
     let expiry = PresigningConfig::expires_in(Duration::from_secs(60))?;
-    let request = client.get_object().bucket(BUCKET).key("small/65536").presigned(expiry).await?;
-    let fetched = std::process::Command::new("curl").args(["--silent", "--fail", request.uri()]).output()?;
-    expect(fetched.status.success() && fetched.stdout == part(1)[..65_536], "the download differs")
+    let curl = |arguments: &[&str]| {
+        std::process::Command::new("curl")
+            .args(["--silent", "--show-error", "--fail"])
+            .args(arguments)
+            .output()
+    };
+    let upload = client.put_object().bucket(BUCKET).key("signed by url").presigned(expiry.clone()).await?;
+    let sent = curl(&[
+        "--request",
+        "PUT",
+        "--data-binary",
+        "from a url",
+        "--header",
+        "Content-Type:",
+        upload.uri(),
+    ])?;
+    expect(sent.status.success(), &String::from_utf8_lossy(&sent.stderr))?;
+    let download = client.get_object().bucket(BUCKET).key("signed by url").presigned(expiry).await?;
+    let fetched = curl(&[download.uri()])?;
+    expect(fetched.status.success() && fetched.stdout == b"from a url", "the download differs")
 }
 
 async fn delete_many(client: &Client) -> Outcome {

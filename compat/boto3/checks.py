@@ -260,7 +260,7 @@ def presigned_urls_work():
 
 
 def tags_are_set_and_removed():
-    tags = [{"Key": "b", "Value": "2"}, {"Key": "a key", "Value": ""}]
+    tags = [{"Key": "a key", "Value": ""}, {"Key": "b", "Value": "2"}]
     s3.put_object(Bucket="compat", Key="tagged", Body=b"x", Tagging="from=header")
     assert s3.get_object_tagging(Bucket="compat", Key="tagged")["TagSet"] == [{"Key": "from", "Value": "header"}]
     s3.put_object_tagging(Bucket="compat", Key="tagged", Tagging={"TagSet": tags})

@@ -150,10 +150,13 @@ pub fn to_header(tags: &Tags) -> String {
     pairs.join("&")
 }
 
-/// The `Tagging` document of these tags.
+/// The `Tagging` document of these tags. They are a set: by key, so that equal sets are equal documents, whether they
+/// came in a header, a form or a document.
 pub fn document(tags: &[(String, String)]) -> Writer {
     let mut document = response::document("Tagging");
     document.open("TagSet");
+    let mut tags: Vec<&(String, String)> = tags.iter().collect();
+    tags.sort();
     for (key, value) in tags {
         document.open("Tag").text("Key", key).text("Value", value).close();
     }
@@ -177,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_document_is_read_as_it_was_written() {
-        let tags = [("key", "value"), ("mit Umlaut ä", ""), ("+-=._:/@", "+-=._:/@ 1")];
+        let tags = [("+-=._:/@", "+-=._:/@ 1"), ("key", "value"), ("mit Umlaut ä", "")];
         let read = of_object(&written(&tags)).unwrap();
         assert_eq!(read.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), tags);
         assert!(of_bucket(&written(&[])).unwrap().is_empty());

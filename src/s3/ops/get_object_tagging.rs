@@ -1,4 +1,4 @@
-//! GetObjectTagging: an object's tags, in the order they were given.
+//! GetObjectTagging: an object's tags, by their keys.
 
 use crate::engine;
 use crate::engine::ops::get_object::GetObject;

@@ -1,6 +1,7 @@
 //! A small pure model of S3, and random programs that run on it and on the real gateway: after each step both must
 //! show the same. A program that fails is shrunk by proptest and belongs among the named tests at the end.
 
+mod keeping;
 mod s3;
 
 use crate::client::{Answer, Client, path};
@@ -10,7 +11,6 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use s3::{Model, Refusal, Versioning};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 /// One step of a program. Small numbers stand for keys, uploads and parts, so that steps often meet.
 #[derive(Clone, Debug)]
@@ -96,8 +96,6 @@ enum Op {
     },
 }
 
-/// A lifecycle rule is carried out within a moment.
-const PATIENCE: Duration = Duration::from_secs(20);
 /// Keys with shared prefixes, and with bytes on both sides of the delimiter.
 const KEYS: [&str; 8] = ["a", "a/", "a/b", "a/b/c", "a0", "b//x", "dir/ü €", "dir/+&=?"];
 const PREFIXES: [&str; 5] = ["", "a", "a/", "dir/", "none"];
@@ -227,51 +225,6 @@ impl Pair {
         let url = format!("/{}?versioning", self.bucket);
         let answer = self.client.send("PUT", &url, &[], document).await.unwrap();
         same(answer, self.model.set_versioning(enabled));
-    }
-
-    async fn lock(&mut self, key: &str, version: u8, hold: Option<bool>) {
-        let id = self.version_id(key, version);
-        let (name, document) = match hold {
-            Some(true) => ("legal-hold", "<LegalHold><Status>ON</Status></LegalHold>"),
-            Some(false) => ("legal-hold", "<LegalHold><Status>OFF</Status></LegalHold>"),
-            None => (
-                "retention",
-                "<Retention><Mode>GOVERNANCE</Mode><RetainUntilDate>2999-01-01T00:00:00Z</RetainUntilDate></Retention>",
-            ),
-        };
-        let url = format!("{}?{name}&versionId={id}", path(&self.bucket, key));
-        let answer = self.client.send("PUT", &url, &[], document).await.unwrap();
-        same(answer, self.model.lock(key, &id, hold));
-    }
-
-    /// Sets a rule for a date that is past, waits until it was carried out, and takes it away again.
-    async fn expire(&mut self, prefix: &str) {
-        let rule = format!(
-            "<LifecycleConfiguration><Rule><Filter><Prefix>{prefix}</Prefix></Filter><Status>Enabled</Status>\
-             <Expiration><Date>2020-01-01T00:00:00Z</Date></Expiration></Rule></LifecycleConfiguration>"
-        );
-        let url = format!("/{}?lifecycle", self.bucket);
-        self.client.send("PUT", &url, &[], rule).await.unwrap().expect(200);
-        let expired = self.model.expire(prefix);
-        let wanted: Vec<&str> =
-            self.model.versions().map(|(key, ..)| key).filter(|key| key.starts_with(prefix)).collect();
-        let begun = Instant::now();
-        let listed = loop {
-            let list = format!("/{}?versions&encoding-type=url&prefix={prefix}", self.bucket);
-            let listed = version_entries(&self.client.send("GET", &list, &[], "").await.unwrap().text()).0;
-            if listed.len() == wanted.len() && !listed.iter().any(|entry| entry.ends_with(" latest")) {
-                break listed;
-            }
-            assert!(begun.elapsed() < PATIENCE, "{listed:?} instead of {wanted:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        };
-        self.client.send("DELETE", &url, &[], "").await.unwrap().expect(204);
-        for key in expired {
-            let id = listed
-                .iter()
-                .find_map(|entry| entry.strip_prefix(&format!("{key} "))?.strip_suffix(" latest marker"));
-            self.learn_id(&key, id.map(str::to_string));
-        }
     }
 
     async fn delete(&mut self, key: &str) {

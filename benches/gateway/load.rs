@@ -53,6 +53,13 @@ impl Load {
         answer.element("UploadId")
     }
 
+    /// An upload whose parts are encrypted by the gateway's own key.
+    pub fn create_encrypted_upload(&self, key: &str) -> String {
+        let target = format!("/bench/{key}?uploads");
+        let method = [("x-amz-server-side-encryption", "AES256".to_string())];
+        ok(self.connection().send("POST", &target, &method, Body::Noise(0))).element("UploadId")
+    }
+
     /// `rounds` parts on each of `connections`; bytes sent.
     pub fn parts(&self, upload: &str, key: &str, connections: usize, rounds: usize, len: u64) -> u64 {
         self.side_by_side(connections, |number, connection| {

@@ -1,7 +1,8 @@
 //! The fixed memory that request bodies pass through (invariant 6).
 //!
 //! A body leases [`CHUNKS_PER_BODY`] chunks before its first byte is read: one is filled from the network while the
-//! other is hashed and written. Chunks are aligned for direct I/O and are used again, because fresh memory costs a
+//! other is hashed and written. One that is encrypted leases [`CHUNKS_PER_SEALED_BODY`]: what is hashed and what is
+//! written are then not the same bytes. Chunks are aligned for direct I/O and are used again, because fresh memory costs a
 //! page fault for every 4 KiB. When the budget is spent, the next body waits for its lease.
 
 use bytes::Bytes;
@@ -13,13 +14,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub const CHUNK_LEN: usize = 1 << 20;
 /// Chunks one body may hold at a time.
 pub const CHUNKS_PER_BODY: usize = 2;
+/// The same for a body that is encrypted, if there are as many.
+pub const CHUNKS_PER_SEALED_BODY: usize = 3;
 /// Direct I/O wants memory aligned to the device's block; 4 KiB satisfies all.
 pub const ALIGNMENT: usize = 4096;
 
 /// A budget of memory for bodies. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct BufferPool {
-    bodies: Arc<Semaphore>,
+    chunks: Arc<Semaphore>,
+    chunks_max: usize,
     spare: Arc<Spare>,
 }
 
@@ -29,16 +33,27 @@ struct Spare(Mutex<Vec<Vec<u8>>>);
 impl BufferPool {
     /// A pool of at most `budget_len` bytes, and at least enough for one body.
     pub fn new(budget_len: usize) -> BufferPool {
-        let bodies = (budget_len / (CHUNK_LEN * CHUNKS_PER_BODY)).max(1);
-        BufferPool { bodies: Arc::new(Semaphore::new(bodies)), spare: Arc::default() }
+        let chunks_max = (budget_len / (CHUNK_LEN * CHUNKS_PER_BODY)).max(1) * CHUNKS_PER_BODY;
+        BufferPool { chunks: Arc::new(Semaphore::new(chunks_max)), chunks_max, spare: Arc::default() }
     }
 
     /// The memory for one body, or `None` when none came free within `wait`: answer SlowDown then.
     pub async fn lease(&self, wait: Duration) -> Option<Lease> {
-        let budget = tokio::time::timeout(wait, Arc::clone(&self.bodies).acquire_owned()).await.ok()?;
+        self.lease_chunks(CHUNKS_PER_BODY, wait).await
+    }
+
+    /// The same for a body that is encrypted.
+    pub async fn lease_to_seal(&self, wait: Duration) -> Option<Lease> {
+        self.lease_chunks(CHUNKS_PER_SEALED_BODY.min(self.chunks_max), wait).await
+    }
+
+    async fn lease_chunks(&self, chunks: usize, wait: Duration) -> Option<Lease> {
+        let permits = u32::try_from(chunks).expect("a body has few chunks");
+        let asked = Arc::clone(&self.chunks).acquire_many_owned(permits);
+        let budget = tokio::time::timeout(wait, asked).await.ok()?;
         let budget = budget.expect("the semaphore is never closed");
         Some(Lease {
-            turns: Arc::new(Semaphore::new(CHUNKS_PER_BODY)),
+            turns: Arc::new(Semaphore::new(chunks)),
             budget: Arc::new(budget),
             spare: Arc::clone(&self.spare),
         })
@@ -46,11 +61,11 @@ impl BufferPool {
 
     /// Bodies that could lease memory now.
     pub fn bodies_free(&self) -> usize {
-        self.bodies.available_permits()
+        self.chunks.available_permits() / CHUNKS_PER_BODY
     }
 }
 
-/// The right of one body to hold [`CHUNKS_PER_BODY`] chunks. The memory goes back to the pool when the lease and all
+/// The right of one body to hold so many chunks. The memory goes back to the pool when the lease and all
 /// its chunks are dropped.
 #[derive(Debug)]
 pub struct Lease {
@@ -105,6 +120,17 @@ impl Chunk {
         self.memory[at..at + taken].copy_from_slice(&bytes[..taken]);
         self.len += taken;
         taken
+    }
+
+    /// The next `len` bytes, for who fills them in place.
+    ///
+    /// # Panics
+    /// If they do not fit.
+    pub fn extend(&mut self, len: usize) -> &mut [u8] {
+        assert!(len <= CHUNK_LEN - self.len, "{len} bytes do not fit into a chunk that has {}", self.len);
+        let at = self.start + self.len;
+        self.len += len;
+        &mut self.memory[at..at + len]
     }
 
     pub fn len(&self) -> usize {
@@ -166,12 +192,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_encrypted_body_has_one_chunk_more_or_what_there_is() {
+        let pool = BufferPool::new(CHUNK_LEN * CHUNKS_PER_BODY * 2);
+        let lease = pool.lease_to_seal(Duration::ZERO).await.unwrap();
+        let _chunks = [lease.chunk().await, lease.chunk().await, lease.chunk().await];
+        assert!(tokio::time::timeout(Duration::from_millis(20), lease.chunk()).await.is_err());
+        assert_eq!(pool.bodies_free(), 0);
+        assert!(pool.lease(Duration::from_millis(20)).await.is_none());
+        let small = BufferPool::new(0).lease_to_seal(Duration::ZERO).await.unwrap();
+        let _chunks = [small.chunk().await, small.chunk().await];
+    }
+
+    #[tokio::test]
     async fn chunks_are_aligned_and_hold_what_was_put_in() {
         let lease = BufferPool::new(0).lease(Duration::ZERO).await.unwrap();
         let mut chunk = lease.chunk().await;
         assert_eq!(chunk.fill(b"hello"), 5);
         assert_eq!(chunk.fill(&vec![7; CHUNK_LEN]), CHUNK_LEN - 5);
         assert!(chunk.is_full());
+        let mut other = lease.chunk().await;
+        other.extend(2).copy_from_slice(b"ab");
+        other.fill(b"c");
+        assert_eq!(&other.freeze()[..], b"abc");
         let bytes = chunk.freeze();
         assert_eq!(bytes.as_ptr().align_offset(ALIGNMENT), 0);
         assert_eq!(&bytes[..6], b"hello\x07");

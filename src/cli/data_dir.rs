@@ -5,6 +5,7 @@
 //!   FORMAT        format version of everything beside it
 //!   LOCK          held by the process that uses the directory
 //!   credentials   the key pair made on a first start without users
+//!   master.key    the master key of encryption made on a first start without one
 //!   meta/         RocksDB
 //!   blobs/        the local backend
 //!   tmp/          unfinished blobs; emptied at start

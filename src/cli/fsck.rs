@@ -7,7 +7,7 @@ use super::config::{self, Flags};
 use super::data_dir::DataDir;
 use super::failure::Failure;
 use super::serve;
-use super::stores::{self, Stores};
+use super::stores::{self, Keys, Stores};
 use crate::base::tasks::Tasks;
 use crate::engine::fsck::{FsckOptions, FsckReport};
 use crate::telemetry::log;
@@ -22,7 +22,7 @@ pub fn fsck(flags: Flags, deep: bool, repair: bool, json: bool) -> Result<(), Fa
         let tasks = Tasks::new();
         stores::check_blobs(&settings, &tasks)?;
         let data_dir = DataDir::open_existing(&settings.data_dir).map_err(|err| Failure::running(&err))?;
-        let stores = Stores::open(&settings, data_dir, &tasks).await?;
+        let stores = Stores::open(&settings, data_dir, &tasks, Keys::NotNeeded).await?;
         let checked = crate::engine::fsck::fsck(&stores.engine, FsckOptions { deep, repair }).await;
         tasks.stop();
         tasks.wait().await;

@@ -18,6 +18,7 @@ mod fsck;
 mod get;
 mod ls;
 mod many;
+mod master_keys;
 mod mb;
 mod presign;
 mod put;

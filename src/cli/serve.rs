@@ -17,7 +17,7 @@ use super::credentials;
 use super::data_dir::DataDir;
 use super::failure::Failure;
 use super::signals;
-use super::stores::{self, Stores};
+use super::stores::{self, Keys, Stores};
 use super::welcome::{SecretPlace, Welcome};
 use crate::base::body::{RequestBody, ResponseBody};
 use crate::base::buffers::{CHUNK_LEN, CHUNKS_PER_BODY};
@@ -77,7 +77,7 @@ async fn run(settings: Settings, secret_in_environment: bool) -> Result<(), Fail
     let (users, secret) = users(&settings, &data_dir, secret_in_environment)?;
 
     let exporter = metrics::install();
-    let stores = Stores::open(&settings, data_dir, &tasks).await?;
+    let stores = Stores::open(&settings, data_dir, &tasks, Keys::Needed).await?;
     stores.engine.start_jobs();
     watch_metrics(&tasks, &stores, &settings, exporter.clone());
 
@@ -149,6 +149,7 @@ fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn 
         domains: settings.domains.clone(),
         users: users.collect(),
         default_object_ownership: settings.default_object_ownership,
+        keys_need_tls: settings.encryption.require_tls,
     };
     Arc::new(S3FrontEnd(S3::new(engine, settings)))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::config::Settings;
 use super::data_dir::DataDir;
 use super::failure::Failure;
+use super::master_keys;
 use crate::base::clock::Clock;
 use crate::base::disk_turns::DiskTurns;
 use crate::base::tasks::Tasks;
@@ -25,9 +26,21 @@ pub struct Stores {
     _data_dir: DataDir,
 }
 
+/// Whether the bytes of objects will be read or written, or only what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    Needed,
+    NotNeeded,
+}
+
 impl Stores {
     /// Opens everything, and clears what an earlier process left unfinished. `tasks` are the engine's.
-    pub async fn open(settings: &Settings, data_dir: DataDir, tasks: &Tasks) -> Result<Stores, Failure> {
+    pub async fn open(
+        settings: &Settings,
+        data_dir: DataDir,
+        tasks: &Tasks,
+        keys: Keys,
+    ) -> Result<Stores, Failure> {
         let turns = DiskTurns::default();
         let blobs = open_blobs(settings, data_dir.path(), &turns, tasks)?;
         let blobs: Arc<dyn blob::Store> = Arc::new(Metered::new(blobs));
@@ -37,14 +50,14 @@ impl Stores {
         let store =
             opened.expect("opening the store does not panic").map_err(|err| Failure::running(&err))?;
         let meta = Meta::new(store);
+        let mut engine_settings = settings.engine.clone();
+        if keys == Keys::Needed {
+            let keyring = master_keys::load(&settings.encryption, &data_dir, &meta).await?;
+            engine_settings.keyring = Arc::new(keyring);
+        }
         blobs.sweep_unfinished().await.map_err(|err| Failure::running(&err))?;
-        let engine = Engine::new(
-            meta.clone(),
-            Arc::clone(&blobs),
-            Clock::system(),
-            tasks.clone(),
-            settings.engine.clone(),
-        );
+        let engine =
+            Engine::new(meta.clone(), Arc::clone(&blobs), Clock::system(), tasks.clone(), engine_settings);
         Ok(Stores { engine, meta, blobs, _data_dir: data_dir })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::engine::Error;
 use crate::engine::conditions::ReadConditions;
+use crate::engine::encryption::{self, ContentKey, CustomerKey, Keyring};
 use crate::engine::objects::{self, Found};
 use crate::meta::Read;
 
@@ -13,6 +14,7 @@ pub struct Source {
     /// Wire form, well-formed.
     pub version_id: Option<String>,
     pub conditions: ReadConditions,
+    pub customer_key: Option<CustomerKey>,
 }
 
 impl Source {
@@ -22,5 +24,10 @@ impl Source {
         let found = objects::version(read, &bucket, &self.key, self.version_id.as_deref())?;
         self.conditions.check_copy_source(&found.version, now_ms)?;
         Ok(found)
+    }
+
+    /// The key to read what was found with, if it is encrypted.
+    pub fn open(&self, found: &Found, keyring: &Keyring) -> Result<Option<ContentKey>, Error> {
+        encryption::open(keyring, found.version.encryption.as_ref(), self.customer_key.as_ref())
     }
 }

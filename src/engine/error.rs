@@ -128,6 +128,27 @@ pub enum Error {
     /// A listing continues at a version id that Dovetail never gave out.
     #[error("the version id marker is invalid")]
     InvalidVersionIdMarker,
+    /// The bytes are encrypted with a key of the client's, which has to come with the request.
+    #[error("the object is encrypted with a key that the request does not give")]
+    CustomerKeyRequired,
+    /// A key came for bytes that are encrypted with none of the client's.
+    #[error("the object is not encrypted with a key of the client's")]
+    CustomerKeyNotApplicable,
+    /// The key that came is not the one that the bytes are encrypted with.
+    #[error("the object is encrypted with another key")]
+    CustomerKeyDiffers,
+    /// The upload was created with a key of the client's and this request came without, or the other way round.
+    #[error("the request and the upload are not encrypted alike")]
+    UploadKeyMissing,
+    /// The upload was created with another key.
+    #[error("the upload was created with another key")]
+    UploadKeyDiffers,
+    /// No key of this name is in the keyring.
+    #[error("there is no KMS key {key_id}")]
+    NoSuchKmsKey { key_id: String },
+    /// The bucket's rule does not allow this kind of encryption.
+    #[error("the bucket does not allow encryption with keys of clients")]
+    EncryptionBlocked,
     /// The body ended early or late, or did not verify: the front end's own error, handed back to it.
     #[error("the body failed: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),

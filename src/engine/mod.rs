@@ -11,6 +11,7 @@ pub mod conditions;
 pub mod copy_source;
 #[cfg(test)]
 mod cost;
+pub mod encryption;
 mod error;
 pub mod extents;
 pub mod fsck;
@@ -63,6 +64,8 @@ pub struct Settings {
     pub lifecycle_interval: Duration,
     /// How long a day of a lifecycle rule lasts. Anything but a day is for tests.
     pub lifecycle_day: Duration,
+    /// The keys that wrap the keys of encrypted contents.
+    pub keyring: Arc<encryption::Keyring>,
 }
 
 impl Default for Settings {
@@ -77,6 +80,7 @@ impl Default for Settings {
             sweep_interval: Duration::from_secs(60 * 60),
             lifecycle_interval: DAY,
             lifecycle_day: DAY,
+            keyring: Arc::default(),
         }
     }
 }
@@ -123,6 +127,7 @@ impl Engine {
         self.tasks.spawn(jobs::collector::run(self.clone()));
         self.tasks.spawn(jobs::upload_sweeper::run(self.clone()));
         self.tasks.spawn(jobs::lifecycle::run(self.clone()));
+        self.tasks.spawn(jobs::key_rewrapper::run(self.clone()));
     }
 
     /// To be called after a commit that may have queued something for the collector. Forgetting it only costs time:
@@ -133,11 +138,12 @@ impl Engine {
 
     /// Memory for one body. When none comes free in time the request is refused, and may be repeated.
     pub(crate) async fn lease_body_memory(&self) -> Result<Lease, Error> {
-        let lease = self.buffers.lease(self.settings.body_memory_wait).await;
-        lease.ok_or_else(|| {
-            metrics::SLOWDOWNS.add(1, &[]);
-            Error::SlowDown
-        })
+        self.buffers.lease(self.settings.body_memory_wait).await.ok_or_else(slow_down)
+    }
+
+    /// The same for a body that is encrypted.
+    pub(crate) async fn lease_memory_to_seal(&self) -> Result<Lease, Error> {
+        self.buffers.lease_to_seal(self.settings.body_memory_wait).await.ok_or_else(slow_down)
     }
 
     /// The memory that request bodies share.
@@ -148,4 +154,9 @@ impl Engine {
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
+}
+
+fn slow_down() -> Error {
+    metrics::SLOWDOWNS.add(1, &[]);
+    Error::SlowDown
 }

@@ -1,10 +1,12 @@
 //! Verified bytes of a version, piece by piece.
 //!
 //! Blobs are read in the blocks they have checksums for, at the edges of an extent too, so that no byte leaves that
-//! was not compared with what arrived (invariant 5). What a reader holds is bounded: a page of extents, one blob's
+//! was not compared with what arrived (invariant 5). Encrypted ones are decrypted after that, a block at a time, and what
+//! was not encrypted by the content's key is as bad as damaged. What a reader holds is bounded: a page of extents, one blob's
 //! record, one block (invariant 6).
 
 use crate::blob::{self, BlobId};
+use crate::engine::encryption::{BlobOpener, ContentKey};
 use crate::engine::extents::{self, Place};
 use crate::engine::readers::{Mark, Pin};
 use crate::engine::{Engine, Error, inline};
@@ -24,6 +26,7 @@ const EXTENTS_PER_PAGE: usize = 64;
 pub struct Prepared {
     len: u64,
     source: PreparedSource,
+    key: Option<ContentKey>,
 }
 
 enum PreparedSource {
@@ -36,8 +39,15 @@ enum PreparedSource {
     },
 }
 
-/// Looks up the first page of `len` bytes from `first` on, in the same snapshot as the version.
-pub fn prepare(read: &dyn Read, version: &VersionRecord, first: u64, len: u64) -> Result<Prepared, Error> {
+/// Looks up the first page of `len` bytes from `first` on, in the same snapshot as the version. `key` is the version's,
+/// if it is encrypted.
+pub fn prepare(
+    read: &dyn Read,
+    version: &VersionRecord,
+    first: u64,
+    len: u64,
+    key: Option<ContentKey>,
+) -> Result<Prepared, Error> {
     let source = match version.body {
         _ if len == 0 => PreparedSource::Here(Bytes::new()),
         Body::Empty => return Err(no_bytes("an empty object")),
@@ -45,7 +55,7 @@ pub fn prepare(read: &dyn Read, version: &VersionRecord, first: u64, len: u64) -
             let stored = read
                 .get(Table::Inline, &keys::content(content))?
                 .ok_or_else(|| extents::damaged(content, "its bytes are missing"))?;
-            let bytes = inline::decode(content, &stored)?;
+            let bytes = inline::decode(content, &stored, key.as_ref())?;
             match first.checked_add(len) {
                 Some(end) if end <= bytes.len() as u64 => {
                     PreparedSource::Here(bytes.slice(first as usize..end as usize))
@@ -63,7 +73,7 @@ pub fn prepare(read: &dyn Read, version: &VersionRecord, first: u64, len: u64) -
             PreparedSource::Parts { content, page, blob }
         }
     };
-    Ok(Prepared { len, source })
+    Ok(Prepared { len, source, key })
 }
 
 /// Reads bytes of a version. They stay readable whatever happens to the version meanwhile (invariant 4).
@@ -86,6 +96,7 @@ enum Source {
 
 struct Parts {
     content: ContentId,
+    key: Option<ContentKey>,
     /// What is to be read next, in order.
     extents: VecDeque<Extent>,
     /// Where the extents after these are looked up.
@@ -99,6 +110,7 @@ struct OpenBlob {
     id: BlobId,
     record: BlobRecord,
     reader: Box<dyn blob::Reader>,
+    opener: Option<BlobOpener>,
 }
 
 impl ContentReader {
@@ -110,6 +122,7 @@ impl ContentReader {
             PreparedSource::Parts { content, page, blob } => {
                 let parts = Parts {
                     content,
+                    key: prepared.key,
                     extents: page.extents.into(),
                     next: page.next,
                     record: blob,
@@ -176,7 +189,8 @@ impl Parts {
         let blob = match self.blob.take().filter(|blob| blob.id == extent.blob()) {
             Some(blob) => self.blob.insert(blob),
             None => {
-                let blob = OpenBlob::open(meta, blobs, extent.blob(), self.record.take()).await?;
+                let key = self.key.as_ref();
+                let blob = OpenBlob::open(meta, blobs, extent.blob(), self.record.take(), key).await?;
                 self.blob.insert(blob)
             }
         };
@@ -206,13 +220,17 @@ impl OpenBlob {
         blobs: &dyn blob::Store,
         id: BlobId,
         known: Option<(BlobId, BlobRecord)>,
+        key: Option<&ContentKey>,
     ) -> Result<OpenBlob, Error> {
         let record = match known {
             Some((known, record)) if known == id => record,
             _ => meta.read(move |read| blob_record(read, id)).await?,
         };
+        if record.is_encrypted() != key.is_some() {
+            return Err(corrupt_blob(id, "it is not encrypted as its content is"));
+        }
         let reader = blobs.open(id).await?;
-        Ok(OpenBlob { id, record, reader })
+        Ok(OpenBlob { id, record, reader, opener: key.map(|key| key.open_blob(id)) })
     }
 
     /// The bytes from the beginning of `extent` up to its end or that of their block, whichever comes first.
@@ -222,10 +240,23 @@ impl OpenBlob {
             return Err(self.damaged("an extent lies outside of it"));
         }
         let index = extent.offset / BLOCK_LEN;
-        let block = read_block(&*self.reader, self.id, &self.record, index).await?;
+        let stored = read_block(&*self.reader, self.id, &self.record, index).await?;
+        let block = match &self.opener {
+            None => stored,
+            Some(opener) => self.decrypt(opener, index, &stored)?,
+        };
         let skip = (extent.offset % BLOCK_LEN) as usize;
         let len = (block.len() - skip).min(usize::try_from(extent.len).unwrap_or(usize::MAX));
         Ok(block.slice(skip..skip + len))
+    }
+
+    fn decrypt(&self, opener: &BlobOpener, index: u64, stored: &[u8]) -> Result<Bytes, Error> {
+        let tag = self.record.block_tag(index).ok_or_else(|| self.damaged("a block's tag is missing"))?;
+        opener.open(index, stored, tag).map_err(|_| {
+            metrics::CHECKSUM_MISMATCHES.add(1, &[]);
+            tracing::error!(blob.id = %self.id, block = index, "a block is not what was encrypted");
+            self.damaged(&format!("block {index} is not what was encrypted"))
+        })
     }
 
     fn damaged(&self, why: &str) -> Error {

@@ -88,6 +88,14 @@ pub fn put_part(tx: &mut dyn Write, id: UploadId, number: u16, stored: &PartReco
     Ok(replaced.is_some())
 }
 
+/// Something about an open upload has changed: whoever has read it reads it again before it commits.
+pub fn touch(tx: &mut dyn Write, id: UploadId) -> Result<(), Error> {
+    let mut progress = progress(tx, id)?;
+    progress.changes += 1;
+    tx.put(Table::Progress, &keys::content(id), progress.encode());
+    Ok(())
+}
+
 /// The upload is no longer open. What becomes of its parts is the caller's to say.
 pub fn close(tx: &mut dyn Write, bucket: BucketId, key: &str, id: UploadId) {
     tx.delete(Table::Uploads, &keys::upload(bucket, key, id));

@@ -54,10 +54,12 @@ pub enum Table {
     Renames = 15,
     /// Name of a background job: how far it is.
     Jobs = 17,
+    /// Fingerprint: the [`records::MasterKeyRecord`]s of the master keys that something may be wrapped by.
+    MasterKeys = 16,
 }
 
 impl Table {
-    pub const ALL: [Table; 16] = [
+    pub const ALL: [Table; 17] = [
         Table::Buckets,
         Table::Objects,
         Table::Versions,
@@ -74,6 +76,7 @@ impl Table {
         Table::NullVersions,
         Table::Renames,
         Table::Jobs,
+        Table::MasterKeys,
     ];
 }
 

@@ -243,6 +243,24 @@ impl From<engine::Error> for S3Error {
                 S3Error::argument("version-id-marker", "", "Invalid version id specified")
             }
             E::InvalidUploadIdMarker => S3Error::argument("upload-id-marker", "", "Invalid uploadId marker"),
+            E::CustomerKeyRequired => S3Error::invalid_request(
+                "The object was stored using a form of Server Side Encryption. The correct parameters must be provided \
+                 to retrieve the object.",
+            ),
+            E::CustomerKeyNotApplicable => {
+                S3Error::invalid_request("The encryption parameters are not applicable to this object.")
+            }
+            E::CustomerKeyDiffers | E::EncryptionBlocked => ErrorCode::AccessDenied.into(),
+            E::UploadKeyMissing => S3Error::invalid_request(
+                "The multipart upload initiate requested encryption. Subsequent part requests must include the \
+                 appropriate encryption parameters.",
+            ),
+            E::UploadKeyDiffers => S3Error::invalid_request(
+                "The provided encryption parameters did not match the ones used originally.",
+            ),
+            E::NoSuchKmsKey { key_id } => {
+                S3Error::new(ErrorCode::KmsNotFoundException, format!("Key '{key_id}' does not exist"))
+            }
             err @ (E::ChecksumMismatch { .. }
             | E::ChecksumAlgorithmMismatch { .. }
             | E::MissingPartChecksum { .. }

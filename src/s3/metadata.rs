@@ -117,13 +117,9 @@ pub fn storage_class(headers: &HeaderMap) -> Result<Option<String>, S3Error> {
     }
 }
 
-/// Refuses a write that asks for what would not be done: encryption, appending.
+/// Refuses a write that asks for what would not be done: appending.
 pub fn refuse_unsupported(headers: &HeaderMap) -> Result<(), S3Error> {
-    let is_refused = |name: &str| {
-        name.starts_with("x-amz-server-side-encryption")
-            || name.starts_with("x-amz-copy-source-server-side-encryption")
-            || name == "x-amz-write-offset-bytes"
-    };
+    let is_refused = |name: &str| name == "x-amz-write-offset-bytes";
     match headers.keys().find(|name| is_refused(name.as_str())) {
         Some(name) => Err(S3Error::not_implemented(name.as_str())),
         None => Ok(()),
@@ -208,7 +204,7 @@ mod tests {
 
     #[test]
     fn refuses_what_would_not_be_done() {
-        for name in ["x-amz-server-side-encryption", "x-amz-write-offset-bytes"] {
+        for name in ["x-amz-write-offset-bytes"] {
             assert_eq!(code(refuse_unsupported(&headers(&[(name, b"x")]))), "NotImplemented", "{name}");
         }
     }

@@ -11,6 +11,7 @@ mod checksums;
 mod conditions;
 mod cors;
 mod document;
+mod encryption;
 mod error;
 mod lifecycle;
 pub mod limits;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub default_object_ownership: ObjectOwnership,
     /// Takes Signature Version 2 as well.
     pub sigv2: bool,
+    /// Keys of clients (SSE-C) are refused over connections that are not encrypted.
+    pub keys_need_tls: bool,
 }
 
 /// The S3 front end. Cheap to clone.
@@ -81,6 +84,7 @@ struct Shared {
     auth: Authenticator,
     documents: document::Budget,
     default_object_ownership: ObjectOwnership,
+    keys_need_tls: bool,
 }
 
 /// What is known of a request so far, for its log line and its error document.
@@ -95,9 +99,17 @@ struct Trace {
 impl S3 {
     pub fn new(engine: Engine, settings: Settings) -> S3 {
         let auth = Authenticator::new(settings.users, &settings.region, settings.any_region, settings.sigv2);
-        let Settings { region, domains, default_object_ownership, .. } = settings;
+        let Settings { region, domains, default_object_ownership, keys_need_tls, .. } = settings;
         let documents = document::Budget::default();
-        S3(Arc::new(Shared { engine, region, domains, auth, documents, default_object_ownership }))
+        S3(Arc::new(Shared {
+            engine,
+            region,
+            domains,
+            auth,
+            documents,
+            default_object_ownership,
+            keys_need_tls,
+        }))
     }
 
     /// Whether the host names a bucket, so that the whole path is a key: then `/_/live` is an object like any other.

@@ -81,12 +81,32 @@ pub const KEYS: &[Key] = &[
     ),
     key("tls.certificate", Kind::Path, "", "A PEM file with the certificate chain. Read again on SIGHUP."),
     key("tls.private_key", Kind::Path, "", "The PEM file with its private key. Read again on SIGHUP."),
+    key(
+        "encryption.master_key_file",
+        Kind::Path,
+        "",
+        "A file with the master key of SSE-S3: 32 bytes in base64 on a line. Of several lines the last is the newest: it \
+         encrypts, the others still decrypt. Default: `<data_dir>/master.key`, made on the first start. Back it up: \
+         nothing brings encrypted objects back without it.",
+    ),
+    key(
+        "encryption.master_key",
+        Kind::Secret,
+        "",
+        "The same in place of a file, for the environment; several keys are separated by blanks.",
+    ),
+    key(
+        "encryption.require_tls",
+        Kind::Bool,
+        "true",
+        "Refuse keys of clients (SSE-C) over connections that are not encrypted. Turn it off behind a proxy that ends TLS.",
+    ),
     key("limits.connections", Kind::Count, "1024", "Connections open at a time. More wait until one ends."),
     key(
         "limits.upload_memory",
         Kind::Size,
         "128MiB",
-        "Memory for request bodies, 2 MiB each. When it is spent, a body waits.",
+        "Memory for request bodies, 2 MiB each, 3 MiB if they are encrypted. When it is spent, a body waits.",
     ),
     key(
         "limits.upload_wait",
@@ -169,6 +189,9 @@ pub fn find(name: &str) -> Option<Key> {
         "blobs" if !rest.is_empty() && !rest.contains('.') => {
             Some(key("blobs.*", Kind::Secret, "", "An option of the backend."))
         }
+        "encryption" if rest.strip_prefix("kms_keys.").is_some_and(|id| !id.is_empty()) => {
+            Some(key("encryption.kms_keys.*", Kind::Secret, "", "A key for SSE-KMS."))
+        }
         "users" => {
             let (index, field) = rest.split_once('.')?;
             index.parse::<usize>().ok()?;
@@ -198,7 +221,12 @@ pub fn document() -> String {
     );
     write_rows(&mut text, KEYS);
     text.push_str(
-        "\n## `[blobs]`: options of the backend\n\n\
+        "\n## `[encryption.kms_keys]`: keys for SSE-KMS\n\n\
+         A key id that clients name in `x-amz-server-side-encryption-aws-kms-key-id`, and what it stands for: 32 bytes in\n\
+         base64 (`openssl rand -base64 32`). A client that asks for `aws:kms` and names no key gets the one called\n\
+         `aws/s3`, if there is one. A key that objects are encrypted with must stay: they cannot be read without it.\n\n\
+         ```toml\n[encryption.kms_keys]\ninvoices = \"...\"\n\"aws/s3\" = \"...\"\n```\n\
+         \n## `[blobs]`: options of the backend\n\n\
          Keys beside `url` are options of the backend under the names that the object_store crate gives them, for example\n\
          `aws_endpoint`, `aws_access_key_id`, `aws_secret_access_key`, `aws_allow_http`. Their values are never logged.\n\n\
          ```toml\n[blobs]\nurl = \"s3://bucket/prefix\"\naws_region = \"eu-central-1\"\n```\n\n\
@@ -210,8 +238,6 @@ pub fn document() -> String {
          In the environment the entries are numbered from 0: `DOVETAIL_USERS__0__NAME`. `DOVETAIL_ACCESS_KEY_ID` and\n\
          `DOVETAIL_SECRET_ACCESS_KEY` define one more user, `main`, without a file. With no user at all, `serve` makes a\n\
          random key pair on its first start and keeps it in `<data_dir>/credentials`, readable by its owner only.\n\n\
-         ## Not supported yet\n\n\
-         `[encryption]` is refused rather than ignored.\n\n\
          ## Not keys\n\n\
          | variable | meaning |\n| --- | --- |\n\
          | `DOVETAIL_LOG` | What is logged: `error`, `warn`, `info` (default), `debug`, `trace`, or `module=level` pairs. |\n\

@@ -11,16 +11,19 @@ mod tests;
 mod values;
 
 pub use raw::{ConfigError, Source};
+pub use values::keys as keys_in;
 
 use raw::Raw;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use toml::Value;
 
 use crate::base::buffers::{CHUNK_LEN, CHUNKS_PER_BODY};
+use crate::engine::encryption::content_key::KEY_LEN;
 use crate::meta::records::ObjectOwnership;
 use crate::telemetry::log;
 use crate::wire::sigv4::Secret;
@@ -49,7 +52,9 @@ pub struct Settings {
     /// Whether Signature Version 2 is taken too.
     pub sigv2: bool,
     pub http: http::Settings,
+    /// Its keyring is empty: the keys are read when the data directory is open.
     pub engine: engine::Settings,
+    pub encryption: Encryption,
     pub metadata: meta::rocksdb::Settings,
 }
 
@@ -60,6 +65,31 @@ pub struct BlobOptions(pub BTreeMap<String, String>);
 impl std::fmt::Debug for BlobOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Where the keys of server-side encryption are. `Debug` shows none.
+#[derive(Clone)]
+pub struct Encryption {
+    pub master: MasterKey,
+    pub kms_keys: BTreeMap<String, [u8; KEY_LEN]>,
+    /// Keys of clients are refused over connections that are not encrypted.
+    pub require_tls: bool,
+}
+
+/// Where the master keys are.
+#[derive(Clone)]
+pub enum MasterKey {
+    /// In a file beside the data, made when there is none.
+    InDataDir,
+    File(PathBuf),
+    /// From the oldest to the newest.
+    Given(Vec<[u8; KEY_LEN]>),
+}
+
+impl std::fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encryption").field("kms_keys", &self.kms_keys.keys()).finish_non_exhaustive()
     }
 }
 
@@ -127,6 +157,7 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
         sigv2: input.parse("sigv2", boolean)?,
         http: http_settings(&input)?,
         engine: engine_settings(&input)?,
+        encryption: encryption(&input)?,
         metadata: metadata_settings(&input)?,
     };
     if settings.blobs_url.is_none() && !settings.blob_options.0.is_empty() {
@@ -176,6 +207,34 @@ fn engine_settings(input: &Input<'_>) -> Result<engine::Settings, ConfigError> {
         sweep_interval: input.parse("uploads.sweep_interval", timeout)?,
         lifecycle_interval: input.parse("lifecycle.sweep_interval", timeout)?,
         lifecycle_day: input.parse("lifecycle.day_length", timeout)?,
+        keyring: Arc::default(),
+    })
+}
+
+fn encryption(input: &Input<'_>) -> Result<Encryption, ConfigError> {
+    let file = input.parse_optional("encryption.master_key_file", not_empty)?;
+    let keys = input.parse_optional("encryption.master_key", |text| match values::keys(text)? {
+        keys if keys.is_empty() => Err("is empty; allowed: 32 bytes in base64".to_string()),
+        keys => Ok(keys),
+    })?;
+    let master = match (file, keys) {
+        (None, None) => MasterKey::InDataDir,
+        (Some(file), None) => MasterKey::File(file.into()),
+        (None, Some(keys)) => MasterKey::Given(keys),
+        (Some(_), Some(_)) => {
+            let reason = "is there beside encryption.master_key_file; allowed: one of the two";
+            return Err(input.error("encryption.master_key", reason));
+        }
+    };
+    let names = input.0.below("encryption.kms_keys.").map(|(name, _)| name.to_string());
+    let kms_keys = names.map(|name| {
+        let key = input.parse_optional(&format!("encryption.kms_keys.{name}"), values::encryption_key)?;
+        Ok((name, key.expect("the name comes from the input")))
+    });
+    Ok(Encryption {
+        master,
+        kms_keys: kms_keys.collect::<Result<_, ConfigError>>()?,
+        require_tls: input.parse("encryption.require_tls", boolean)?,
     })
 }
 

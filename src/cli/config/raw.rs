@@ -137,9 +137,6 @@ fn is_service_link(name: &str) -> bool {
 }
 
 fn unknown(name: &str) -> String {
-    if name == "encryption" || name.starts_with("encryption.") {
-        return "encryption is not supported yet; remove the key".to_string();
-    }
     let closest = keys::KEYS.iter().map(|key| key.name).min_by_key(|known| edits(name, known));
     match closest {
         Some(known) if edits(name, known) <= 3 => {

@@ -99,7 +99,6 @@ fn refuses_what_it_does_not_know() {
     assert!(refused("liste = \"x\"", &[]).contains("did you mean listen?"));
     assert!(refused("[limits]\nconections = 3", &[]).starts_with("limits.conections (from "));
     assert!(refused("[[users]]\nnam = \"x\"", &[]).starts_with("users.0.nam (from "));
-    assert!(refused("[encryption]\nrequire_tls = true", &[]).contains("not supported yet"));
     assert!(
         refused("", &[("DOVETAIL_LISTN", "x")])
             .starts_with("listn (from DOVETAIL_LISTN): unknown key; did you mean listen?")

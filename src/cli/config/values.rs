@@ -1,6 +1,10 @@
 //! Values as people write them: `64MiB`, `7d`, `1KiB/s`. Each refusal says what is allowed.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use std::time::Duration;
+
+use crate::engine::encryption::content_key::KEY_LEN;
 
 const DURATION_UNITS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -41,6 +45,20 @@ pub fn size(text: &str) -> Result<u64, String> {
     number.checked_mul(unit_len).ok_or_else(|| format!("`{text}` is too large; {allowed}"))
 }
 
+/// Reads 32 bytes in base64. The refusal does not show what was there.
+pub fn encryption_key(text: &str) -> Result<[u8; KEY_LEN], String> {
+    let decoded = BASE64.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+    decoded.ok_or_else(|| {
+        "is no key; allowed: 32 bytes in base64, as `openssl rand -base64 32` makes".to_string()
+    })
+}
+
+/// Reads several keys with blanks or ends of lines between them. A line that begins with `#` is none.
+pub fn keys(text: &str) -> Result<Vec<[u8; KEY_LEN]>, String> {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    lines.flat_map(str::split_whitespace).map(encryption_key).collect()
+}
+
 /// A number and what follows it.
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
@@ -60,6 +78,19 @@ mod tests {
         assert_eq!(duration("7d"), Ok(Duration::from_secs(7 * 86_400)));
         for bad in ["30", "", "s", "-1s", "1.5h", "1w", "99999999999999999999s", "18446744073709551615d"] {
             assert!(duration(bad).unwrap_err().contains("such as 30s"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn reads_keys_and_shows_none() {
+        let (one, two) = (BASE64.encode([1; 32]), BASE64.encode([2; 32]));
+        assert_eq!(encryption_key(&format!(" {one}\n")), Ok([1; 32]));
+        assert_eq!(keys(&format!("# old\n{one}\n\n# new\n{two}\n")), Ok(vec![[1; 32], [2; 32]]));
+        assert_eq!(keys(&format!("{one} {two}")), Ok(vec![[1; 32], [2; 32]]));
+        assert_eq!(keys("# nothing\n"), Ok(vec![]));
+        for bad in ["hunter2", "aHVudGVyMg==", &one[1..]] {
+            let error = keys(bad).unwrap_err();
+            assert!(error.contains("openssl") && !error.contains(bad), "{error}");
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{FsckOptions, FsckReport, Problem, Rows, Slice};
 use crate::blob::BlobId;
+use crate::engine::encryption::content_key::TAG_LEN;
 use crate::engine::{Engine, Error, reading};
 use crate::meta::keys::{self, Owned};
 use crate::meta::records::{BLOCK_LEN, BlobRecord, PartRecord, Record};
@@ -73,6 +74,11 @@ async fn read_records(
                     report.blobs_len += record.len;
                     if record.block_checksums.len() as u64 != record.len.div_ceil(BLOCK_LEN) * 4 {
                         let why = "it has not one checksum for each block";
+                        report.add(Problem::UnreadableRecord, format!("blob {id}: {why}"));
+                    }
+                    let blocks = record.len.div_ceil(BLOCK_LEN);
+                    if record.is_encrypted() && record.block_tags.len() as u64 != blocks * TAG_LEN as u64 {
+                        let why = "it has not one tag for each block";
                         report.add(Problem::UnreadableRecord, format!("blob {id}: {why}"));
                     }
                     blobs.entry(id).or_default().record_len = Some(record.len);

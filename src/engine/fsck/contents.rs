@@ -1,6 +1,7 @@
 //! From versions and uploads down to their parts.
 
 use super::{Buckets, FsckReport, Problem, Rows, Slice};
+use crate::engine::encryption::content_key::INLINE_OVERHEAD_LEN;
 use crate::engine::{Engine, Error, extents, inline, uploads};
 use crate::meta::keys::{self, BucketId, ContentId, Owned};
 use crate::meta::records::{Body, IndexEntry, PARTS_PER_INDEX_ENTRY, Record, UploadRecord, VersionRecord};
@@ -111,8 +112,7 @@ async fn check_version(
         return Ok(());
     }
     named.checked_len = Some(version.len);
-    let expected = (version.body, version.len, version.etag.parts);
-    let problem = engine.meta.read(move |read| check_body(read, expected.0, expected.1, expected.2)).await?;
+    let problem = engine.meta.read(move |read| check_body(read, &version)).await?;
     if let Some((problem, why)) = problem {
         report.add(problem, format!("object {name}, content {content}: {why}"));
     }
@@ -120,22 +120,18 @@ async fn check_version(
 }
 
 /// What is wrong with the bytes of a version, as far as metadata tells.
-fn check_body(
-    read: &dyn Read,
-    body: Body,
-    len: u64,
-    etag_parts: Option<u16>,
-) -> Result<Option<(Problem, String)>, Error> {
+fn check_body(read: &dyn Read, version: &VersionRecord) -> Result<Option<(Problem, String)>, Error> {
+    let len = version.len;
     let missing = |what: &str| Ok(Some((Problem::ContentMissing, what.to_string())));
     let differs = |what: String| Ok(Some((Problem::ContentDiffers, what)));
-    match body {
+    match version.body {
         Body::Empty => Ok(None),
         Body::Inline(content) => match read.get(Table::Inline, &keys::content(content))? {
             None => missing("its inline bytes are missing"),
-            Some(value) => match inline::decode(content, &value) {
+            Some(value) => match inline::verify(content, &value) {
                 Err(err) => differs(err.to_string()),
-                Ok(bytes) if bytes.len() as u64 != len => {
-                    differs(format!("{} inline bytes, not {len}", bytes.len()))
+                Ok(bytes) if bytes.len() as u64 != inline_len(version) => {
+                    differs(format!("{} inline bytes, not {}", bytes.len(), inline_len(version)))
                 }
                 Ok(_) => Ok(None),
             },
@@ -166,12 +162,17 @@ fn check_body(
             if parts.entries != index.entries {
                 return differs("its index does not lead to its parts".to_string());
             }
-            match etag_parts {
+            match version.etag.parts {
                 Some(count) if count != index.parts => differs(format!("its ETag says {count} parts")),
                 _ => Ok(None),
             }
         }
     }
+}
+
+/// Bytes that an inline object has in the store.
+fn inline_len(version: &VersionRecord) -> u64 {
+    version.len + version.encryption.as_ref().map_or(0, |_| INLINE_OVERHEAD_LEN as u64)
 }
 
 /// What the parts of a content add up to.

@@ -44,6 +44,7 @@ async fn fill(fixture: &Fixture) {
                 owner: None,
                 lock: None,
                 found: None,
+                encryption: None,
             };
             let progress = ProgressRecord { changes: 1, parts: 1, bytes_len: 1000, key_deleted: false };
             let part = part(tx, copied.body.content().unwrap(), 1);

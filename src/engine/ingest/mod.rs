@@ -12,6 +12,7 @@ mod tests;
 use crate::base::buffers::{CHUNK_LEN, Chunk, Lease};
 use crate::blob::{BlobId, Writer};
 use crate::engine::body::{Body, Claims, Source};
+use crate::engine::encryption::{BlobSealer, ContentKey};
 use crate::engine::{Engine, Error, checksums};
 use crate::meta::records::{BLOCK_LEN, BlobRecord, Extent};
 use bytes::Bytes;
@@ -66,6 +67,14 @@ impl Place {
         }
     }
 
+    /// The same with inline bytes encrypted. Those in a blob have been since they were received.
+    pub fn sealed(self, key: &ContentKey) -> Place {
+        match self {
+            Place::Inline(bytes) => Place::Inline(key.seal_inline(&bytes).into()),
+            other => other,
+        }
+    }
+
     /// What a part made of it consists of.
     ///
     /// # Panics
@@ -81,7 +90,15 @@ impl Place {
 
 /// Reads `body` to its end. `EntityTooLarge` and `BodyLen` come as soon as they are certain, `SlowDown` before the
 /// first byte is read when that is possible, wrong claims after the last one.
-pub async fn receive(engine: &Engine, body: Body, plan: Plan) -> Result<Received, Error> {
+///
+/// With a key, what goes to a blob is encrypted on the way, after it was hashed; what stays inline is left to the
+/// caller.
+pub async fn receive(
+    engine: &Engine,
+    body: Body,
+    plan: Plan,
+    key: Option<&ContentKey>,
+) -> Result<Received, Error> {
     let Body { mut source, len, algorithm } = body;
     if let Some(len) = len
         && len > plan.len_max
@@ -91,8 +108,8 @@ pub async fn receive(engine: &Engine, body: Body, plan: Plan) -> Result<Received
     let mut pieces = Pieces { source: &mut *source, declared: len, len_max: plan.len_max, received: 0 };
     let hashers = Hashers::new(plan.keep, algorithm);
     let received = match gather(engine, &mut pieces).await? {
-        Gathered::All(bytes) => receive_small(engine, bytes, hashers, plan).await?,
-        Gathered::Begun(begun) => receive_large(engine, &mut pieces, begun, hashers).await?,
+        Gathered::All(bytes) => receive_small(engine, bytes, hashers, plan, key).await?,
+        Gathered::Begun(begun) => receive_large(engine, &mut pieces, begun, hashers, key).await?,
     };
     verify(&received, plan.keep, source.claims())?;
     Ok(received)
@@ -194,6 +211,7 @@ async fn receive_small(
     bytes: Bytes,
     mut hashers: Hashers,
     plan: Plan,
+    key: Option<&ContentKey>,
 ) -> Result<Received, Error> {
     hashers.update(&bytes);
     let (checksum, announced) = hashers.finish();
@@ -202,8 +220,16 @@ async fn receive_small(
         ReceivedPlace::Here(bytes)
     } else {
         let lease = engine.lease_body_memory().await?;
-        let mut blob = Unfinished::create(engine, Some(len)).await?;
-        blob.write(bytes).await?;
+        let mut blob = Unfinished::create(engine, Some(len), key).await?;
+        let stored = match blob.is_sealed() {
+            false => bytes,
+            true => {
+                let mut sealed = vec![0; bytes.len()];
+                blob.seal(&bytes, &mut sealed);
+                sealed.into()
+            }
+        };
+        blob.write(stored).await?;
         ReceivedPlace::Blob(blob, Some(lease))
     };
     Ok(Received { len, md5, checksum, announced, place })
@@ -214,9 +240,13 @@ async fn receive_large(
     pieces: &mut Pieces<'_>,
     begun: Vec<Bytes>,
     hashers: Hashers,
+    key: Option<&ContentKey>,
 ) -> Result<Received, Error> {
-    let lease = engine.lease_body_memory().await?;
-    let blob = Unfinished::create(engine, pieces.declared).await?;
+    let lease = match key {
+        None => engine.lease_body_memory().await?,
+        Some(_) => engine.lease_memory_to_seal().await?,
+    };
+    let blob = Unfinished::create(engine, pieces.declared, key).await?;
     let mut pass = Pass { lease, chunk: None, blob, hashers, md5: engine.lanes.stream() };
     for piece in begun {
         pass.take(&piece).await?;
@@ -259,7 +289,14 @@ impl Pass {
         // The lanes begin while this thread goes over the same bytes for the checksums.
         self.md5.update(chunk.clone());
         self.hashers.update(&chunk);
-        self.blob.write(chunk).await
+        if !self.blob.is_sealed() {
+            return self.blob.write(chunk).await;
+        }
+        // Not in place: the lanes are still reading.
+        let mut sealed = self.lease.chunk().await;
+        self.blob.seal(&chunk, sealed.extend(chunk.len()));
+        drop(chunk);
+        self.blob.write(sealed.freeze()).await
     }
 
     async fn finish(mut self, len: u64) -> Result<Received, Error> {
@@ -278,16 +315,38 @@ struct Unfinished {
     id: BlobId,
     writer: Box<dyn Writer>,
     record: BlobRecord,
+    sealer: Option<BlobSealer>,
 }
 
 impl Unfinished {
-    async fn create(engine: &Engine, len: Option<u64>) -> Result<Unfinished, Error> {
-        let id = BlobId::random();
+    async fn create(
+        engine: &Engine,
+        len: Option<u64>,
+        key: Option<&ContentKey>,
+    ) -> Result<Unfinished, Error> {
+        let (id, sealer) = match key.map(ContentKey::new_blob) {
+            None => (BlobId::random(), None),
+            Some((id, sealer)) => (id, Some(sealer)),
+        };
         let writer = engine.blobs.create(id, len).await?;
-        Ok(Unfinished { id, writer, record: BlobRecord { len: 0, block_checksums: Vec::new() } })
+        let record = BlobRecord { len: 0, block_checksums: Vec::new(), block_tags: Vec::new() };
+        Ok(Unfinished { id, writer, record, sealer })
     }
 
-    /// Appends bytes; only the last call's may be no multiple of a block.
+    fn is_sealed(&self) -> bool {
+        self.sealer.is_some()
+    }
+
+    /// Encrypts what is to be written next; only the last call's may be no multiple of a block.
+    fn seal(&mut self, bytes: &[u8], out: &mut [u8]) {
+        let sealer = self.sealer.as_mut().expect("only a blob with a key is sealed");
+        let blocks = bytes.chunks(BLOCK_LEN as usize).zip(out.chunks_mut(BLOCK_LEN as usize));
+        for (block, out) in blocks {
+            self.record.block_tags.extend(sealer.seal(block, out));
+        }
+    }
+
+    /// Appends bytes as they are to be stored; only the last call's may be no multiple of a block.
     async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         debug_assert!(
             self.record.len.is_multiple_of(BLOCK_LEN),

@@ -49,7 +49,7 @@ async fn keeps_bodies_of_every_length_whole_wherever_they_go() {
         {
             let declared = declared.then_some(len as u64);
             let body = body(&bytes, piece_len, declared, Claims::default(), false);
-            let received = receive(&fixture.engine, body, Plan { inline, ..PLAN }).await.unwrap();
+            let received = receive(&fixture.engine, body, Plan { inline, ..PLAN }, None).await.unwrap();
             assert_eq!(received.len, len as u64);
             assert_eq!(received.md5, dovetail_digest::md5(&bytes));
             assert_eq!(received.checksum, digest(KEEP, &bytes));
@@ -75,7 +75,7 @@ async fn verifies_what_the_client_claims_and_keeps_what_was_asked_for() {
             let right = digest(algorithm, &bytes);
             let claims = Claims { md5, checksum: Some((algorithm, right)) };
             let received =
-                receive(&fixture.engine, body(&bytes, 999, None, claims, false), PLAN).await.unwrap();
+                receive(&fixture.engine, body(&bytes, 999, None, claims, false), PLAN, None).await.unwrap();
             assert_eq!(received.checksum, digest(KEEP, &bytes));
             assert_eq!(received.announced, Some((algorithm, right)));
         }
@@ -113,7 +113,7 @@ async fn refuses_what_does_not_fit_and_leaves_nothing() {
     let free = fixture.engine.buffers.bodies_free();
     for (index, (len, declared, claims, cut, expected)) in cases.into_iter().enumerate() {
         let body = body(&pattern(2, len), 50_000, declared, claims, cut);
-        let refused = receive(&fixture.engine, body, PLAN).await.err().expect("refused");
+        let refused = receive(&fixture.engine, body, PLAN, None).await.err().expect("refused");
         assert!(expected(&refused), "case {index}: {refused:?}");
         assert!(fixture.stored_blobs().await.is_empty());
     }
@@ -137,7 +137,7 @@ async fn a_large_body_without_memory_is_told_to_slow_down_and_a_small_one_is_not
     let _taken = fixture.engine.buffers.lease(Duration::ZERO).await.unwrap();
     let send = async |len: usize| {
         let body = body(&pattern(3, len), 50_000, Some(len as u64), Claims::default(), false);
-        receive(&fixture.engine, body, PLAN).await.map(|received| received.len)
+        receive(&fixture.engine, body, PLAN, None).await.map(|received| received.len)
     };
     assert!(matches!(send(100_000).await, Err(Error::SlowDown)));
     assert_eq!(send(1000).await.unwrap(), 1000);

@@ -21,6 +21,7 @@ fn version(len: u64, tags: &[(&str, &str)]) -> VersionRecord {
         sequence: 0,
         lock: None,
         acl: None,
+        encryption: None,
     }
 }
 

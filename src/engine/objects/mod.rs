@@ -425,6 +425,7 @@ fn marker(deletion: &Deletion<'_>) -> VersionRecord {
         sequence: 0,
         acl: None,
         lock: None,
+        encryption: None,
     }
 }
 

@@ -61,6 +61,7 @@ impl Bucket {
             key: from.into(),
             version_id: id.map(str::to_string),
             conditions: ReadConditions::default(),
+            customer_key: None,
         };
         let request = CopyObject {
             source,
@@ -75,6 +76,7 @@ impl Bucket {
             algorithm: None,
             conditions: WriteConditions::default(),
             lock: None,
+            encryption: None,
             changes_something: false,
         };
         copy_object(&self.0.engine, request).await

@@ -3,11 +3,12 @@
 
 use crate::base::fail_point;
 use crate::engine::access::acl::{self, AskedAcl};
+use crate::engine::encryption::{self, Encryption};
 use crate::engine::{Engine, Error, checksums, object_lock, objects};
 use crate::meta::Table;
 use crate::meta::keys::{self, ContentId, UploadId};
 use crate::meta::records::{
-    ChecksumKind, FoundVersion, Metadata, ObjectLock, ProgressRecord, Record, UploadRecord,
+    ChecksumKind, EncryptionRecord, FoundVersion, Metadata, ObjectLock, ProgressRecord, Record, UploadRecord,
 };
 use dovetail_digest::Algorithm;
 
@@ -27,6 +28,15 @@ pub struct CreateMultipartUpload {
     pub checksum: Option<(Algorithm, ChecksumKind)>,
     /// What is to hold the object; `None`: the bucket's default at Complete.
     pub lock: Option<ObjectLock>,
+    /// Of the object. `None` leaves it to the bucket's rule as it is now.
+    pub encryption: Option<Encryption>,
+}
+
+/// An upload that was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    pub id: UploadId,
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// When this returns, the upload takes parts and is listed, after a crash too. An algorithm that has no checksums
@@ -34,13 +44,15 @@ pub struct CreateMultipartUpload {
 pub async fn create_multipart_upload(
     engine: &Engine,
     request: CreateMultipartUpload,
-) -> Result<UploadId, Error> {
-    let CreateMultipartUpload { bucket, key, initiator, acl, metadata, checksum, lock } = request;
+) -> Result<Created, Error> {
+    let CreateMultipartUpload { bucket, key, initiator, acl, metadata, checksum, lock, encryption } = request;
     if let Some((algorithm, kind)) = checksum
         && !checksums::is_allowed(algorithm, kind)
     {
         return Err(Error::ChecksumKindNotAllowed { algorithm, kind });
     }
+    let sealing = encryption::for_new(engine, &bucket, encryption.as_ref()).await?;
+    let encryption = sealing.map(|sealing| sealing.record);
     let id = ContentId::new(engine.clock.now_ms());
     let mut record = UploadRecord {
         initiator,
@@ -50,6 +62,7 @@ pub async fn create_multipart_upload(
         owner: None,
         lock,
         found: None,
+        encryption: encryption.clone(),
     };
     engine
         .meta
@@ -68,5 +81,5 @@ pub async fn create_multipart_upload(
         })
         .await?;
     fail_point::reach("engine::create_multipart_upload::after_commit");
-    Ok(id)
+    Ok(Created { id, encryption })
 }

@@ -1,10 +1,12 @@
 //! GetObjectAttributes: an object's record, and its parts a page at a time.
 
+use crate::engine::encryption::{self, CustomerKey};
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error, extents};
 use crate::meta::Read;
 use crate::meta::keys::ContentId;
 use crate::meta::records::{Body, PartRecord, VersionRecord};
+use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectAttributes {
@@ -14,6 +16,7 @@ pub struct GetObjectAttributes {
     pub version_id: Option<String>,
     /// The parts after this position, at most so many.
     pub parts: Option<(u16, usize)>,
+    pub customer_key: Option<CustomerKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,12 +36,14 @@ pub async fn get_object_attributes(
     engine: &Engine,
     request: GetObjectAttributes,
 ) -> Result<Attributes, Error> {
+    let keyring = Arc::clone(&engine.settings.keyring);
     engine
         .meta
         .read(move |read| {
             let bucket = objects::bucket(read, &request.bucket)?;
             let Found { version, shown_id } =
                 objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
+            encryption::check(&keyring, version.encryption.as_ref(), request.customer_key.as_ref())?;
             let mut found =
                 Attributes { version, shown_id, parts_count: None, parts: Vec::new(), truncated: false };
             if let (Some((after, max)), Body::Multipart(content)) = (request.parts, found.version.body) {
@@ -80,8 +85,8 @@ mod tests {
         let parts: Vec<_> = (1..=150).map(|number| (number * 5, pattern(u64::from(number), 10))).collect();
         fixture.put_multipart("key", &parts).await;
         let ask = async |key: &str, parts: Option<(u16, usize)>| {
-            let request =
-                GetObjectAttributes { bucket: BUCKET.into(), key: key.into(), version_id: None, parts };
+            let (bucket, key) = (BUCKET.into(), key.into());
+            let request = GetObjectAttributes { bucket, key, parts, ..GetObjectAttributes::default() };
             get_object_attributes(&fixture.engine, request).await.unwrap()
         };
         for (after, max, expected, truncated) in [

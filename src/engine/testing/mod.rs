@@ -91,7 +91,14 @@ impl Fixture {
         writer.finish().await.unwrap();
         let checksums =
             bytes.chunks(BLOCK_LEN as usize).flat_map(|block| dovetail_digest::crc32c(block).to_be_bytes());
-        (id, BlobRecord { len: bytes.len() as u64, block_checksums: checksums.collect() })
+        (
+            id,
+            BlobRecord {
+                len: bytes.len() as u64,
+                block_checksums: checksums.collect(),
+                block_tags: Vec::new(),
+            },
+        )
     }
 
     pub async fn put_inline(&self, key: &str, bytes: &[u8]) -> VersionRecord {
@@ -122,7 +129,9 @@ impl Fixture {
         };
         let (bucket, key, writer) = (bucket.to_string(), key.to_string(), OWNER.to_string());
         let (acl, metadata) = (AskedAcl::Nothing, Metadata::default());
-        let request = PutObject { bucket, key, writer, acl, metadata, body, conditions, lock: None };
+        let encryption = None;
+        let request =
+            PutObject { bucket, key, writer, acl, metadata, body, conditions, lock: None, encryption };
         Ok(put_object(&self.engine, request).await?.version)
     }
 
@@ -214,6 +223,7 @@ impl Fixture {
             sequence: 0,
             acl: None,
             lock: None,
+            encryption: None,
         }
     }
 

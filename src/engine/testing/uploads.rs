@@ -88,6 +88,7 @@ impl Fixture {
             body,
             conditions,
             lock: None,
+            encryption: None,
         };
         put_object(&self.engine, request).await
     }
@@ -110,8 +111,9 @@ impl Fixture {
             metadata,
             checksum,
             lock: None,
+            encryption: None,
         };
-        create_multipart_upload(&self.engine, request).await
+        Ok(create_multipart_upload(&self.engine, request).await?.id)
     }
 
     pub async fn upload(&self, id: UploadId, number: u16, body: Body) -> Result<UploadedPart, Error> {
@@ -121,6 +123,7 @@ impl Fixture {
             upload_id: id,
             part_number: number,
             body,
+            customer_key: None,
         };
         upload_part(&self.engine, request).await
     }
@@ -213,5 +216,6 @@ pub fn listing(id: UploadId, parts: &[(u16, [u8; 16])]) -> CompleteMultipartUplo
         checksum_kind: None,
         size: None,
         conditions: WriteConditions::default(),
+        customer_key: None,
     }
 }

@@ -10,6 +10,7 @@ pub enum DocumentKind {
     Accelerate,
     Cors,
     Lifecycle,
+    Encryption,
     Tags,
     Website,
 }
@@ -21,6 +22,7 @@ impl DocumentKind {
             DocumentKind::Accelerate => "accelerate",
             DocumentKind::Cors => "cors",
             DocumentKind::Lifecycle => "lifecycle",
+            DocumentKind::Encryption => "encryption",
             DocumentKind::Tags => "tags",
             DocumentKind::Website => "website",
         }

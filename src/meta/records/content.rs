@@ -40,7 +40,7 @@ impl Extent {
 pub struct PartRecord {
     #[n(0)]
     pub len: u64,
-    /// MD5 of the part's bytes: its ETag.
+    /// The part's ETag: the MD5 of its bytes, or what the encryption shows instead of it.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub md5: [u8; 16],
     /// With the upload's algorithm; CRC64NVME when the upload has none.
@@ -121,6 +121,10 @@ pub struct BlobRecord {
     /// CRC-32C of every block of [`BLOCK_LEN`] bytes, big-endian, four bytes each.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub block_checksums: Vec<u8>,
+    /// The AES-GCM tags of the blocks, 16 bytes each, when the blob is encrypted; its checksums are of the encrypted
+    /// bytes, so that damage is found without a key.
+    #[cbor(n(2), default, with = "minicbor::bytes")]
+    pub block_tags: Vec<u8>,
 }
 
 impl BlobRecord {
@@ -129,5 +133,15 @@ impl BlobRecord {
         let at = usize::try_from(index).ok()?.checked_mul(4)?;
         let bytes = self.block_checksums.get(at..at + 4)?;
         Some(u32::from_be_bytes(bytes.try_into().expect("four bytes were taken")))
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        !self.block_tags.is_empty()
+    }
+
+    /// The tag of the block that begins at `index * BLOCK_LEN`.
+    pub fn block_tag(&self, index: u64) -> Option<&[u8; 16]> {
+        let at = usize::try_from(index).ok()?.checked_mul(16)?;
+        self.block_tags.get(at..)?.first_chunk()
     }
 }

@@ -7,6 +7,7 @@ mod acl;
 mod bucket;
 mod bucket_document;
 mod content;
+mod encryption;
 mod lifecycle;
 mod object_lock;
 mod rename;
@@ -19,6 +20,9 @@ pub use bucket::{BucketRecord, Versioning};
 pub use bucket_document::{AccelerateRecord, BucketDocument, CorsRecord, CorsRule, DocumentKind, TagsRecord};
 pub use content::{
     BLOCK_LEN, BlobRecord, ContentIndex, Extent, IndexEntry, PARTS_PER_INDEX_ENTRY, PartRecord,
+};
+pub use encryption::{
+    BucketEncryptionRecord, EncryptionMethod, EncryptionRecord, MasterKeyRecord, RuleMethod, WrappedKey,
 };
 pub use lifecycle::{
     Expiration, FilterForm, LifecycleFilter, LifecyclePosition, LifecycleProgressRecord, LifecycleRecord,
@@ -84,6 +88,8 @@ records! {
     PartRecord = "part record",
     ContentIndex = "content index",
     BlobRecord = "blob record",
+    MasterKeyRecord = "master key record",
+    BucketEncryptionRecord = "bucket encryption rule",
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Multipart uploads, open and completed.
 
-use super::{Acl, Checksum, ChecksumKind, ETag, Metadata, ObjectLock, VersionRecord};
+use super::{Acl, Checksum, ChecksumKind, ETag, EncryptionRecord, Metadata, ObjectLock, VersionRecord};
 use crate::meta::keys::{BucketId, ContentId};
 use minicbor::{Decode, Encode};
 
@@ -24,6 +24,9 @@ pub struct UploadRecord {
     /// Canonical id of who will own the object, when that is not the initiator.
     #[cbor(n(6), default)]
     pub owner: Option<String>,
+    /// Of every part, and of the object.
+    #[cbor(n(3), default)]
+    pub encryption: Option<EncryptionRecord>,
     /// What the key's current version was when the upload was created. `None` in records of earlier programs.
     #[cbor(n(7), default)]
     pub found: Option<FoundVersion>,

@@ -1,6 +1,6 @@
 //! Versions of objects.
 
-use super::{Acl, ObjectLock};
+use super::{Acl, EncryptionRecord, ObjectLock};
 use crate::meta::keys::ContentId;
 use minicbor::{Decode, Encode};
 use std::fmt;
@@ -39,6 +39,9 @@ pub struct VersionRecord {
     /// Who else may read it. `None`: nobody but the owner.
     #[cbor(n(12), default)]
     pub acl: Option<Acl>,
+    /// `None`: the bytes are kept as they came.
+    #[cbor(n(10), default)]
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// Where a version's bytes are.
@@ -67,7 +70,8 @@ impl Body {
     }
 }
 
-/// An entity tag: the MD5 of the bytes, or of the parts' MD5s with their number.
+/// An entity tag: the MD5 of the bytes, or of the parts' MD5s with their number. Where the encryption does not show
+/// MD5s, it is a number that only the content's key turns back into one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct ETag {
     #[cbor(n(0), with = "minicbor::bytes")]

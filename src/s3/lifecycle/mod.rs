@@ -12,7 +12,7 @@ use crate::engine::bucket_documents;
 use crate::engine::lifecycle::{self, Day};
 use crate::engine::objects::NULL_VERSION;
 use crate::engine::ops::get_object::GetObject;
-use crate::engine::ops::head_object::head_object;
+use crate::engine::ops::head_object::find_object;
 use crate::meta::keys::UploadId;
 use crate::meta::records::{LifecycleRecord, TransitionMinimum, VersionRecord};
 use crate::s3::S3;
@@ -52,7 +52,7 @@ pub async fn set_expiration_of(
         ..GetObject::default()
     };
     // It may be gone by now, and then there is nothing to say about it.
-    if let Ok(found) = head_object(s3.engine(), asked).await {
+    if let Ok(found) = find_object(s3.engine(), asked).await {
         tell_expiry(&rules, request, headers, &found.version);
     }
 }

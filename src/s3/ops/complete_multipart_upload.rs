@@ -11,6 +11,7 @@ use crate::s3::S3;
 use crate::s3::checksums;
 use crate::s3::conditions;
 use crate::s3::document;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::lifecycle;
 use crate::s3::request::Request;
@@ -27,6 +28,7 @@ pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<
     let object_checksum = checksum::object_from_headers(request.headers())?;
     let checksum_kind = checksums::kind(request.headers())?;
     let size = object_size(&request)?;
+    let customer_key = encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?;
     let bytes = document::read_without_checksum(&mut request, document::LONG_LEN_MAX).await?;
     let parts = match parse(&bytes) {
         Ok(parts) => parts,
@@ -47,6 +49,7 @@ pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<
         checksum_kind,
         size,
         conditions,
+        customer_key,
     };
     let completed =
         engine_complete::complete_multipart_upload(s3.engine(), asked).await.map_err(of_upload(&request))?;
@@ -65,6 +68,7 @@ pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<
     let version_id = completed.version_id.as_deref();
     response::set_version_id(answer.headers_mut(), version_id);
     lifecycle::set_expiration_of(s3, &request, answer.headers_mut(), version_id).await;
+    encryption::set(answer.headers_mut(), completed.encryption.as_ref(), request.headers());
     Ok(answer)
 }
 

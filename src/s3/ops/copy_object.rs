@@ -8,6 +8,7 @@ use crate::s3::S3;
 use crate::s3::acl::{self, Of};
 use crate::s3::checksums;
 use crate::s3::conditions;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::lifecycle;
 use crate::s3::metadata;
@@ -39,6 +40,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
     let storage_class = metadata::storage_class(headers)?;
     let website_redirect = metadata::website_redirect(headers)?;
     let algorithm = checksums::chosen_algorithm(headers)?;
+    let encryption = encryption::of_new_object(headers, s3.may_bring_keys(&request.parts))?;
     let changes_something = matches!(copied_metadata, CopyMetadata::Replace(_))
         || tags.is_some()
         || headers.contains_key("x-amz-storage-class")
@@ -57,6 +59,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         algorithm,
         conditions: conditions::write(request.headers())?,
         lock: object_lock::from_headers(request.headers(), request.now_ms)?,
+        encryption,
         changes_something,
     };
     // With If-Match it may as well be the destination that is missing.
@@ -80,6 +83,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
     let mut answer = response::xml(document);
     response::set_version_id(answer.headers_mut(), copied.shown_id.as_deref());
     lifecycle::set_expiration(s3, &request, answer.headers_mut(), version).await;
+    encryption::set_of_new(answer.headers_mut(), version.encryption.as_ref(), request.headers());
     if let Some(id) = copied.source_id {
         response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
     }
@@ -102,7 +106,8 @@ pub async fn source(s3: &S3, request: &Request) -> Result<Source, S3Error> {
         if error.code() == ErrorCode::NoSuchBucket { error.field("BucketName", &bucket) } else { error }
     })?;
     let conditions: ReadConditions = conditions::copy_source(request.headers());
-    Ok(Source { bucket, key, version_id, conditions })
+    let customer_key = encryption::copy_source_key(request.headers(), s3.may_bring_keys(&request.parts))?;
+    Ok(Source { bucket, key, version_id, conditions, customer_key })
 }
 
 /// A source that is a delete marker is missing, and one that is named is a mistake. The key that is missing is the

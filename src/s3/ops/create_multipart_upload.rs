@@ -4,6 +4,7 @@ use crate::engine;
 use crate::s3::S3;
 use crate::s3::acl::{self, Of};
 use crate::s3::checksums;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::lifecycle;
 use crate::s3::metadata;
@@ -20,6 +21,7 @@ pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Respon
     let acl = acl::from_headers(headers, Of::Object, s3)?;
     let metadata = metadata::from_headers(headers)?;
     let checksum = checksums::of_upload(headers)?;
+    let encryption = encryption::of_new_object(headers, s3.may_bring_keys(&request.parts))?;
     let asked = engine::ops::create_multipart_upload::CreateMultipartUpload {
         bucket: request.bucket(),
         key: request.key(),
@@ -28,16 +30,21 @@ pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Respon
         metadata,
         checksum,
         lock: object_lock::from_headers(headers, request.now_ms)?,
+        encryption,
     };
-    let id = engine::ops::create_multipart_upload::create_multipart_upload(s3.engine(), asked).await?;
+    let created = engine::ops::create_multipart_upload::create_multipart_upload(s3.engine(), asked).await?;
 
     let mut document = response::document("InitiateMultipartUploadResult");
-    document.text("Bucket", &request.bucket()).text("Key", &request.key()).text("UploadId", &id.to_string());
+    document
+        .text("Bucket", &request.bucket())
+        .text("Key", &request.key())
+        .text("UploadId", &created.id.to_string());
     let mut answer = response::xml(document);
+    encryption::set_of_new(answer.headers_mut(), created.encryption.as_ref(), headers);
     if let Some((algorithm, kind)) = checksum {
         response::set(answer.headers_mut(), CHECKSUM_ALGORITHM, algorithm.name());
         response::set(answer.headers_mut(), response::CHECKSUM_TYPE, response::kind_name(kind));
     }
-    lifecycle::set_abort(s3, &request, answer.headers_mut(), id).await;
+    lifecycle::set_abort(s3, &request, answer.headers_mut(), created.id).await;
     Ok(answer)
 }

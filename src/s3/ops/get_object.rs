@@ -9,6 +9,7 @@ use crate::engine::reading::ContentReader;
 use crate::meta::records::{ChecksumKind, VersionRecord};
 use crate::s3::S3;
 use crate::s3::conditions;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::lifecycle;
 use crate::s3::query::Query;
@@ -21,7 +22,7 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 
 pub async fn get_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let asked = read(&request)?;
+    let asked = read(s3, &request)?;
     let overrides = Overrides::parse(&request.query)?;
     let opened = match engine::ops::get_object::get_object(s3.engine(), asked).await {
         Ok(opened) => opened,
@@ -36,23 +37,16 @@ pub async fn get_object(s3: &S3, request: Request) -> Result<Response, S3Error> 
 }
 
 /// What a GET or a HEAD asks for.
-pub fn read(request: &Request) -> Result<GetObject, S3Error> {
-    refuse_customer_keys(request.headers())?;
+pub fn read(s3: &S3, request: &Request) -> Result<GetObject, S3Error> {
+    encryption::refuse_method(request.headers())?;
     Ok(GetObject {
         bucket: request.bucket(),
         key: request.key(),
         version_id: request.version_id()?,
         conditions: conditions::read(request.headers()),
         part: part_or_range(request)?,
+        customer_key: encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?,
     })
-}
-
-/// Keys to decrypt with make no sense for objects that are not encrypted, and here none is.
-fn refuse_customer_keys(headers: &HeaderMap) -> Result<(), S3Error> {
-    if headers.keys().any(|name| name.as_str().starts_with("x-amz-server-side-encryption-customer-")) {
-        return Err(S3Error::invalid_request("The encryption parameters are not applicable to this object."));
-    }
-    Ok(())
 }
 
 fn part_or_range(request: &Request) -> Result<PartOrRange, S3Error> {
@@ -143,6 +137,7 @@ pub fn head<R>(request: &Request, opened: &Opened<R>, overrides: &Overrides) -> 
     let mut answer = response::empty(StatusCode::OK);
     let headers = answer.headers_mut();
     response::set_object(headers, version);
+    encryption::set(headers, version.encryption.as_ref(), request.headers());
     response::set_version_id(headers, opened.shown_id.as_deref());
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(opened.len));
     if asks_for_checksum(request)

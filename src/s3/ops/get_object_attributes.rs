@@ -5,6 +5,7 @@ use crate::engine;
 use crate::engine::ops::get_object_attributes::Attributes;
 use crate::meta::records::{ChecksumKind, VersionRecord};
 use crate::s3::S3;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::request::Request;
 use crate::s3::response::{self, ChecksumText, Response};
@@ -26,6 +27,7 @@ pub async fn get_object_attributes(s3: &S3, request: Request) -> Result<Response
         key: request.key(),
         version_id: request.version_id()?,
         parts: wants("ObjectParts").then_some((after, max)),
+        customer_key: encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?,
     };
     let found = engine::ops::get_object_attributes::get_object_attributes(s3.engine(), asked).await?;
     let version = &found.version;
@@ -50,6 +52,7 @@ pub async fn get_object_attributes(s3: &S3, request: Request) -> Result<Response
     let headers = answer.headers_mut();
     response::set(headers, LAST_MODIFIED, &http_date::rfc1123(version.modified_ms.div_euclid(1000)));
     response::set_version_id(headers, found.shown_id.as_deref());
+    encryption::set(headers, version.encryption.as_ref(), request.headers());
     Ok(answer)
 }
 

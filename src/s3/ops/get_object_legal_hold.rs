@@ -26,6 +26,6 @@ pub async fn lock_of(s3: &S3, request: &Request) -> Result<ObjectLock, S3Error> 
         version_id: request.version_id()?,
         ..GetObject::default()
     };
-    let found = engine::ops::head_object::head_object(s3.engine(), asked).await.map_err(of_marker)?;
+    let found = engine::ops::head_object::find_object(s3.engine(), asked).await.map_err(of_marker)?;
     found.version.lock.ok_or_else(|| ErrorCode::NoSuchObjectLockConfiguration.into())
 }

@@ -15,7 +15,7 @@ pub async fn get_object_tagging(s3: &S3, request: Request) -> Result<Response, S
         version_id: request.version_id()?,
         ..GetObject::default()
     };
-    let found = engine::ops::head_object::head_object(s3.engine(), asked).await.map_err(of_marker)?;
+    let found = engine::ops::head_object::find_object(s3.engine(), asked).await.map_err(of_marker)?;
     let mut answer = response::xml(tags::document(&found.version.metadata.tags));
     response::set_version_id(answer.headers_mut(), found.shown_id.as_deref());
     Ok(answer)

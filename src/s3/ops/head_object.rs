@@ -8,7 +8,7 @@ use crate::s3::request::Request;
 use crate::s3::response::Response;
 
 pub async fn head_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let asked = read(&request)?;
+    let asked = read(s3, &request)?;
     let overrides = Overrides::parse(&request.query)?;
     match engine::ops::head_object::head_object(s3.engine(), asked).await {
         Ok(found) => {

@@ -8,6 +8,7 @@ pub mod create_bucket;
 pub mod create_multipart_upload;
 pub mod delete_bucket;
 pub mod delete_bucket_cors;
+pub mod delete_bucket_encryption;
 pub mod delete_bucket_lifecycle;
 pub mod delete_bucket_ownership_controls;
 pub mod delete_bucket_tagging;
@@ -18,6 +19,7 @@ pub mod delete_objects;
 pub mod get_bucket_accelerate_configuration;
 pub mod get_bucket_acl;
 pub mod get_bucket_cors;
+pub mod get_bucket_encryption;
 pub mod get_bucket_lifecycle_configuration;
 pub mod get_bucket_location;
 pub mod get_bucket_ownership_controls;
@@ -43,6 +45,7 @@ pub mod post_object;
 pub mod put_bucket_accelerate_configuration;
 pub mod put_bucket_acl;
 pub mod put_bucket_cors;
+pub mod put_bucket_encryption;
 pub mod put_bucket_lifecycle_configuration;
 pub mod put_bucket_ownership_controls;
 pub mod put_bucket_tagging;
@@ -89,6 +92,9 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         O::DeleteBucketOwnershipControls => {
             Box::pin(delete_bucket_ownership_controls::delete_bucket_ownership_controls(s3, request)).await
         }
+        O::DeleteBucketEncryption => {
+            Box::pin(delete_bucket_encryption::delete_bucket_encryption(s3, request)).await
+        }
         O::DeleteBucketTagging => Box::pin(delete_bucket_tagging::delete_bucket_tagging(s3, request)).await,
         O::DeleteBucketWebsite => Box::pin(delete_bucket_website::delete_bucket_website(s3, request)).await,
         O::DeleteObject => Box::pin(delete_object::delete_object(s3, request)).await,
@@ -104,6 +110,7 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
             let get = get_bucket_lifecycle_configuration::get_bucket_lifecycle_configuration(s3, request);
             Box::pin(get).await
         }
+        O::GetBucketEncryption => Box::pin(get_bucket_encryption::get_bucket_encryption(s3, request)).await,
         O::GetBucketLocation => get_bucket_location::get_bucket_location(s3),
         O::GetBucketOwnershipControls => {
             Box::pin(get_bucket_ownership_controls::get_bucket_ownership_controls(s3, request)).await
@@ -143,6 +150,7 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         O::PutBucketOwnershipControls => {
             Box::pin(put_bucket_ownership_controls::put_bucket_ownership_controls(s3, request)).await
         }
+        O::PutBucketEncryption => Box::pin(put_bucket_encryption::put_bucket_encryption(s3, request)).await,
         O::PutBucketTagging => Box::pin(put_bucket_tagging::put_bucket_tagging(s3, request)).await,
         O::PutBucketVersioning => Box::pin(put_bucket_versioning::put_bucket_versioning(s3, request)).await,
         O::PutBucketWebsite => Box::pin(put_bucket_website::put_bucket_website(s3, request)).await,

@@ -45,7 +45,6 @@ fn document(operation: O) -> Option<Unset> {
             empty_list("ListBucketIntelligentTieringConfigurationsOutput")
         }
         O::GetBucketPolicy | O::GetBucketPolicyStatus => Unset::Missing(E::NoSuchBucketPolicy),
-        O::GetBucketEncryption => Unset::Missing(E::ServerSideEncryptionConfigurationNotFoundError),
         O::GetBucketReplication => Unset::Missing(E::ReplicationConfigurationNotFoundError),
         O::GetBucketAnalyticsConfiguration
         | O::GetBucketInventoryConfiguration

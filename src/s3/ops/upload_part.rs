@@ -4,6 +4,7 @@ use super::get_object::part_number;
 use crate::engine;
 use crate::meta::keys::UploadId;
 use crate::s3::S3;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::metadata;
 use crate::s3::request::Request;
@@ -15,6 +16,7 @@ pub async fn upload_part(s3: &S3, mut request: Request) -> Result<Response, S3Er
     let part_number = part_number(request.query.get("partNumber").unwrap_or(""))?;
     let upload_id = upload_id(&request)?;
     metadata::refuse_unsupported(request.headers())?;
+    let customer_key = encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?;
     let body = request.take_body().into_object(&request.parts)?;
     let asked = engine::ops::upload_part::UploadPart {
         bucket: request.bucket(),
@@ -22,6 +24,7 @@ pub async fn upload_part(s3: &S3, mut request: Request) -> Result<Response, S3Er
         upload_id,
         part_number,
         body,
+        customer_key,
     };
     let part =
         engine::ops::upload_part::upload_part(s3.engine(), asked).await.map_err(of_upload(&request))?;
@@ -29,6 +32,7 @@ pub async fn upload_part(s3: &S3, mut request: Request) -> Result<Response, S3Er
     let mut answer = response::empty(StatusCode::OK);
     let headers = answer.headers_mut();
     response::set_etag(headers, engine_etag(part.md5));
+    encryption::set(headers, part.encryption.as_ref(), request.headers());
     if let Some(checksum) =
         part.checksum.as_ref().and_then(|checksum| response::ChecksumText::new(checksum, None))
     {
@@ -37,7 +41,7 @@ pub async fn upload_part(s3: &S3, mut request: Request) -> Result<Response, S3Er
     Ok(answer)
 }
 
-/// A part's ETag: the hexadecimal MD5.
+/// A part's ETag: hexadecimal digits.
 pub fn engine_etag(md5: [u8; 16]) -> crate::meta::records::ETag {
     crate::meta::records::ETag { md5, parts: None }
 }

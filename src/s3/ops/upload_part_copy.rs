@@ -5,6 +5,7 @@ use super::get_object::part_number;
 use super::upload_part::{engine_etag, of_upload, upload_id};
 use crate::engine;
 use crate::s3::S3;
+use crate::s3::encryption;
 use crate::s3::error::S3Error;
 use crate::s3::metadata;
 use crate::s3::request::Request;
@@ -35,6 +36,7 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
         part_number,
         source: source(s3, &request).await?,
         range: range.map(|range| (range.first, range.last)),
+        customer_key: encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?,
     };
     let key = asked.source.key.clone();
     let part = match engine::ops::upload_part_copy::upload_part_copy(s3.engine(), asked).await {
@@ -51,6 +53,7 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
         checksum.write(&mut document);
     }
     let mut answer = response::xml(document);
+    encryption::set(answer.headers_mut(), part.encryption.as_ref(), request.headers());
     if let Some(id) = part.source_id {
         response::set(answer.headers_mut(), COPY_SOURCE_VERSION_ID, &id);
     }

@@ -5,6 +5,7 @@ mod bodies;
 mod buckets;
 mod conditions;
 mod cors;
+mod encryption;
 mod faults;
 mod forms;
 mod hostility;
@@ -60,6 +61,13 @@ fn signer(name: &str) -> Signer {
     Signer { access_key_id, secret: secret_access_key, region: "us-east-1".to_owned(), session_token: None }
 }
 
+/// With a master key and two keys for SSE-KMS.
+fn engine_settings() -> engine::Settings {
+    let kms = [("one", [1; 32]), ("two", [2; 32])].map(|(name, key)| (name.to_owned(), key));
+    let keyring = engine::encryption::Keyring::new(&[[9; 32]], &kms.into());
+    engine::Settings { keyring: Arc::new(keyring), ..engine::Settings::default() }
+}
+
 impl Client {
     fn new() -> Client {
         Client::over(Arc::new(crate::blob::memory::Memory::new()))
@@ -73,7 +81,7 @@ impl Client {
     fn configured(blobs: Arc<dyn crate::blob::Store>, change: impl FnOnce(&mut Settings)) -> Client {
         let clock = Clock::manual(NOW_MS);
         let meta = Meta::new(crate::meta::memory::Memory::new());
-        let engine = Engine::new(meta, blobs, clock.clone(), Tasks::new(), engine::Settings::default());
+        let engine = Engine::new(meta, blobs, clock.clone(), Tasks::new(), engine_settings());
         let mut settings = Settings {
             region: "us-east-1".to_owned(),
             any_region: false,
@@ -81,6 +89,7 @@ impl Client {
             users: vec![user("alice"), user("bob")],
             default_object_ownership: ObjectOwnership::default(),
             sigv2: false,
+            keys_need_tls: false,
         };
         change(&mut settings);
         Client { s3: S3::new(engine, settings), clock, signer: signer("alice") }
@@ -101,6 +110,21 @@ impl Client {
         client
     }
 
+    /// A front end over the same engine that takes keys over encrypted connections only.
+    fn needing_tls(&self) -> Client {
+        let settings = Settings {
+            region: "us-east-1".to_owned(),
+            any_region: false,
+            domains: vec![HOST.to_owned()],
+            users: vec![user("alice")],
+            default_object_ownership: ObjectOwnership::default(),
+            sigv2: false,
+            keys_need_tls: true,
+        };
+        let s3 = S3::new(self.s3.engine().clone(), settings);
+        Client { s3, clock: self.clock.clone(), signer: signer("alice") }
+    }
+
     fn as_user(&self, name: &str) -> Client {
         Client { s3: self.s3.clone(), clock: self.clock.clone(), signer: signer(name) }
     }
@@ -117,6 +141,7 @@ impl Client {
             body,
             payload: None,
             is_anonymous: false,
+            peer: None,
         }
     }
 
@@ -150,6 +175,7 @@ struct Ask<'c> {
     body: Vec<Result<Bytes, BodyError>>,
     payload: Option<PayloadKind>,
     is_anonymous: bool,
+    peer: Option<crate::base::body::Peer>,
 }
 
 impl Ask<'_> {
@@ -178,6 +204,12 @@ impl Ask<'_> {
         self
     }
 
+    /// Over this connection.
+    fn from(mut self, peer: crate::base::body::Peer) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
     fn anonymous(mut self) -> Self {
         self.is_anonymous = true;
         self
@@ -199,6 +231,9 @@ impl Ask<'_> {
         let body = StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
         let mut req = http::Request::builder().method(self.method.as_str()).uri(&self.target);
         *req.headers_mut().unwrap() = self.headers;
+        if let Some(peer) = self.peer {
+            req = req.extension(peer);
+        }
         let is_head = self.method == "HEAD";
         let answer = self.client.s3.handle(req.body(body).unwrap()).await;
         Answer::read(answer, is_head).await

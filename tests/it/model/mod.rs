@@ -19,6 +19,7 @@ enum Op {
         key: u8,
         len: u32,
         if_none_match: bool,
+        encrypted: bool,
     },
     Delete {
         key: u8,
@@ -48,6 +49,7 @@ enum Op {
         from: u8,
         version: Option<u8>,
         to: u8,
+        encrypted: bool,
     },
     Rename {
         from: u8,
@@ -56,6 +58,7 @@ enum Op {
     },
     Create {
         key: u8,
+        encrypted: bool,
     },
     Part {
         upload: u8,
@@ -104,7 +107,8 @@ fn op() -> impl Strategy<Value = Op> {
     let key = || 0u8..KEYS.len() as u8;
     let lens = prop_oneof![Just(0u32), 1..2000u32, 60_000..70_000u32, 300_000..700_000u32];
     prop_oneof![
-        4 => (key(), lens, any::<bool>()).prop_map(|(key, len, if_none_match)| Op::Put { key, len, if_none_match }),
+        4 => (key(), lens, any::<bool>(), any::<bool>())
+            .prop_map(|(key, len, if_none_match, encrypted)| Op::Put { key, len, if_none_match, encrypted }),
         2 => key().prop_map(|key| Op::Delete { key }),
         1 => prop::collection::vec((key(), prop::option::of(0u8..4)), 1..4)
             .prop_map(|keys| Op::DeleteMany { keys }),
@@ -114,11 +118,11 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(key, version, hold)| Op::Lock { key, version, hold }),
         1 => (1u8..PREFIXES.len() as u8).prop_map(|prefix| Op::Expire { prefix }),
         2 => prop::bool::weighted(0.7).prop_map(|enabled| Op::Versioning { enabled }),
-        2 => (key(), prop::option::of(0u8..4), key())
-            .prop_map(|(from, version, to)| Op::Copy { from, version, to }),
+        2 => (key(), prop::option::of(0u8..4), key(), any::<bool>())
+            .prop_map(|(from, version, to, encrypted)| Op::Copy { from, version, to, encrypted }),
         2 => (key(), key(), any::<bool>())
             .prop_map(|(from, to, if_none_match)| Op::Rename { from, to, if_none_match }),
-        3 => key().prop_map(|key| Op::Create { key }),
+        3 => (key(), any::<bool>()).prop_map(|(key, encrypted)| Op::Create { key, encrypted }),
         6 => (0u8..3, 1u8..5, prop::bool::weighted(0.6))
             .prop_map(|(upload, number, large)| Op::Part { upload, number, large }),
         2 => (0u8..3, 1u8..5, key(), prop::option::of((0u16..3000, 0u16..3000)))
@@ -157,7 +161,9 @@ impl Pair {
 
     async fn step(&mut self, op: &Op) {
         match op {
-            Op::Put { key, len, if_none_match } => self.put(KEYS[*key as usize], *len, *if_none_match).await,
+            Op::Put { key, len, if_none_match, encrypted } => {
+                self.put(KEYS[*key as usize], *len, *if_none_match, *encrypted).await;
+            }
             Op::Delete { key } => self.delete(KEYS[*key as usize]).await,
             Op::DeleteVersion { key, version, bypass } => {
                 self.delete_version(KEYS[*key as usize], *version, *bypass).await;
@@ -166,16 +172,13 @@ impl Pair {
             Op::Expire { prefix } => self.expire(PREFIXES[*prefix as usize]).await,
             Op::Versioning { enabled } => self.set_versioning(*enabled).await,
             Op::DeleteMany { keys } => self.delete_many(keys).await,
-            Op::Copy { from, version, to } => {
-                self.copy(KEYS[*from as usize], *version, KEYS[*to as usize]).await;
+            Op::Copy { from, version, to, encrypted } => {
+                self.copy(KEYS[*from as usize], *version, KEYS[*to as usize], *encrypted).await;
             }
             Op::Rename { from, to, if_none_match } => {
                 self.rename(KEYS[*from as usize], KEYS[*to as usize], *if_none_match).await;
             }
-            Op::Create { key } => {
-                self.ids.push(self.client.create_upload(&self.bucket, KEYS[*key as usize]).await.unwrap());
-                self.model.create(KEYS[*key as usize]);
-            }
+            Op::Create { key, encrypted } => self.create(KEYS[*key as usize], *encrypted).await,
             Op::Part { upload, number, large } => self.part(*upload, *number, *large).await,
             Op::PartCopy { upload, number, from, range } => {
                 self.part_copy(*upload, *number, KEYS[*from as usize], *range).await;
@@ -194,12 +197,21 @@ impl Pair {
         self.compare().await;
     }
 
-    async fn put(&mut self, key: &str, len: u32, if_none_match: bool) {
+    async fn create(&mut self, key: &str, encrypted: bool) {
+        let url = format!("{}?uploads", path(&self.bucket, key));
+        let answer = self.client.send("POST", &url, method(encrypted), "").await.unwrap().expect(200);
+        self.ids.push(answer.element("UploadId").expect("an upload has an id"));
+        self.model.create(key, encrypted);
+    }
+
+    async fn put(&mut self, key: &str, len: u32, if_none_match: bool, encrypted: bool) {
         let bytes: Bytes = self.seed.bytes(len as usize).into();
-        let headers: &[(&str, &str)] = if if_none_match { &[("if-none-match", "*")] } else { &[] };
-        let answer = self.client.send("PUT", &path(&self.bucket, key), headers, bytes.clone()).await.unwrap();
+        let mut headers = method(encrypted).to_vec();
+        headers.extend(if_none_match.then_some(("if-none-match", "*")));
+        let answer =
+            self.client.send("PUT", &path(&self.bucket, key), &headers, bytes.clone()).await.unwrap();
         let id = answer.header("x-amz-version-id").map(str::to_string);
-        same(answer, self.model.put(key, bytes, if_none_match));
+        same(answer, self.model.put(key, bytes, if_none_match, encrypted));
         self.learn_id(key, id);
     }
 
@@ -292,14 +304,15 @@ impl Pair {
         }
     }
 
-    async fn copy(&mut self, from: &str, version: Option<u8>, to: &str) {
+    async fn copy(&mut self, from: &str, version: Option<u8>, to: &str, encrypted: bool) {
         let id = version.map(|version| self.version_id(from, version));
         let mut source = path(&self.bucket, from);
         source.extend(id.iter().flat_map(|id| ["?versionId=", id]));
-        let headers = [("x-amz-copy-source", source.as_str())];
+        let mut headers = method(encrypted).to_vec();
+        headers.push(("x-amz-copy-source", source.as_str()));
         let answer = self.client.send("PUT", &path(&self.bucket, to), &headers, "").await.unwrap();
         let new_id = answer.header("x-amz-version-id").map(str::to_string);
-        same(answer, self.model.copy(from, id.as_deref(), to));
+        same(answer, self.model.copy(from, id.as_deref(), to, encrypted));
         self.learn_id(to, new_id);
     }
 
@@ -473,10 +486,12 @@ impl Pair {
                 None => {
                     answer.expect_code(405, "MethodNotAllowed");
                 }
-                Some((bytes, etag)) => {
+                Some(object) => {
                     let answer = answer.expect(200);
-                    assert!(answer.body == *bytes, "version {} of {key} has other bytes", version.id);
-                    assert_eq!(answer.header("etag").map(|etag| etag.trim_matches('"')), Some(etag.as_str()));
+                    assert!(answer.body == object.bytes, "version {} of {key} has other bytes", version.id);
+                    let etag = answer.header("etag").map(|etag| etag.trim_matches('"'));
+                    assert_eq!(etag, Some(object.etag.as_str()));
+                    assert_eq!(is_encrypted(&answer), object.encrypted, "version {} of {key}", version.id);
                 }
             }
         }
@@ -496,6 +511,7 @@ impl Pair {
                     assert!(answer.body == bytes, "{key} has other bytes");
                     let etag = answer.header("etag").map(|etag| etag.trim_matches('"').to_string());
                     assert_eq!(etag, self.model.etag(key), "{key} has another ETag");
+                    assert_eq!(is_encrypted(&answer), self.model.is_encrypted(key), "{key}");
                 }
             }
         }
@@ -505,6 +521,15 @@ impl Pair {
             assert_eq!(listed, self.model.is_open(number).then(|| self.model.part_list(number)));
         }
     }
+}
+
+/// What asks for encryption, or for nothing.
+fn method(encrypted: bool) -> &'static [(&'static str, &'static str)] {
+    if encrypted { &[("x-amz-server-side-encryption", "AES256")] } else { &[] }
+}
+
+fn is_encrypted(answer: &Answer) -> bool {
+    answer.header("x-amz-server-side-encryption") == Some("AES256")
 }
 
 /// Versions and common prefixes of a page of ListObjectVersions, each in the page's order.

@@ -29,17 +29,26 @@ pub enum Versioning {
 pub struct Version {
     /// Made by the gateway, so unknown until [`Model::learn_id`] is told; `null` while versions are not kept.
     pub id: String,
-    /// Bytes and ETag; `None` is a delete marker.
-    pub object: Option<(Bytes, String)>,
+    /// `None` is a delete marker.
+    pub object: Option<Object>,
     /// By a legal hold.
     pub is_held: bool,
     /// In governance mode, for longer than any test runs.
     pub is_retained: bool,
 }
 
+#[derive(Clone)]
+pub struct Object {
+    pub bytes: Bytes,
+    pub etag: String,
+    /// By the gateway's own key (SSE-S3), which its ETag does not show.
+    pub encrypted: bool,
+}
+
 struct Upload {
     key: String,
     parts: BTreeMap<u8, Bytes>,
+    encrypted: bool,
     state: State,
 }
 
@@ -103,16 +112,20 @@ impl Model {
         Model { versioning: Versioning::Enabled, has_lock: true, ..Model::default() }
     }
 
-    fn current(&self, key: &str) -> Option<&(Bytes, String)> {
+    fn current(&self, key: &str) -> Option<&Object> {
         self.objects.get(key)?.last()?.object.as_ref()
     }
 
     pub fn get(&self, key: &str) -> Option<&Bytes> {
-        self.current(key).map(|(bytes, _)| bytes)
+        self.current(key).map(|object| &object.bytes)
     }
 
     pub fn etag(&self, key: &str) -> Option<String> {
-        self.current(key).map(|(_, etag)| etag.clone())
+        self.current(key).map(|object| object.etag.clone())
+    }
+
+    pub fn is_encrypted(&self, key: &str) -> bool {
+        self.current(key).is_some_and(|object| object.encrypted)
     }
 
     pub fn set_versioning(&mut self, enabled: bool) -> Result<(), Refusal> {
@@ -158,7 +171,7 @@ impl Model {
     }
 
     /// Puts a version on top. Unless versions are kept, it takes the null version's place, wherever that is.
-    fn add(&mut self, key: &str, object: Option<(Bytes, String)>) {
+    fn add(&mut self, key: &str, object: Option<Object>) {
         let versions = self.objects.entry(key.to_string()).or_default();
         let mut id = String::new();
         if self.versioning != Versioning::Enabled {
@@ -184,12 +197,18 @@ impl Model {
         })
     }
 
-    pub fn put(&mut self, key: &str, bytes: Bytes, if_none_match: bool) -> Result<(), Refusal> {
+    pub fn put(
+        &mut self,
+        key: &str,
+        bytes: Bytes,
+        if_none_match: bool,
+        encrypted: bool,
+    ) -> Result<(), Refusal> {
         if if_none_match && self.current(key).is_some() {
             return Err(Refusal::PreconditionFailed);
         }
         let etag = hex(&dovetail_digest::md5(&bytes));
-        self.add(key, Some((bytes, etag)));
+        self.add(key, Some(Object { bytes, etag, encrypted }));
         Ok(())
     }
 
@@ -216,7 +235,7 @@ impl Model {
     }
 
     /// The object that a copy reads, and whether it is the current one of its key.
-    fn source(&self, key: &str, id: Option<&str>) -> Result<((Bytes, String), bool), Refusal> {
+    fn source(&self, key: &str, id: Option<&str>) -> Result<(Object, bool), Refusal> {
         let versions = self.objects.get(key).map_or(&[][..], |versions| versions);
         let Some(id) = id else {
             let current = self.current(key).ok_or(Refusal::NoSuchKey)?;
@@ -227,10 +246,15 @@ impl Model {
         Ok((object, at + 1 == versions.len()))
     }
 
-    pub fn copy(&mut self, from: &str, id: Option<&str>, to: &str) -> Result<(), Refusal> {
-        let (object, is_current) = self.source(from, id)?;
-        if from == to && is_current {
+    /// A copy keeps the ETag, that of a multipart object too, unless its bytes have to be written anew.
+    pub fn copy(&mut self, from: &str, id: Option<&str>, to: &str, encrypted: bool) -> Result<(), Refusal> {
+        let (mut object, is_current) = self.source(from, id)?;
+        if from == to && is_current && !encrypted {
             return Err(Refusal::CopyOntoItself);
+        }
+        if object.encrypted != encrypted {
+            object.etag = hex(&dovetail_digest::md5(&object.bytes));
+            object.encrypted = encrypted;
         }
         self.add(to, Some(object));
         Ok(())
@@ -257,8 +281,9 @@ impl Model {
         Ok(())
     }
 
-    pub fn create(&mut self, key: &str) {
-        self.uploads.push(Upload { key: key.to_string(), parts: BTreeMap::new(), state: State::Open });
+    pub fn create(&mut self, key: &str, encrypted: bool) {
+        let parts = BTreeMap::new();
+        self.uploads.push(Upload { key: key.to_string(), parts, encrypted, state: State::Open });
     }
 
     pub fn upload_key(&self, upload: usize) -> Option<String> {
@@ -287,7 +312,7 @@ impl Model {
         range: Option<(usize, usize)>,
     ) -> Result<(), Refusal> {
         self.open(upload)?;
-        let ((source, _), _) = self.source(from, None)?;
+        let source = self.source(from, None)?.0.bytes;
         let bytes = match range {
             None => source,
             Some((_, last)) if last >= source.len() => return Err(Refusal::InvalidCopyRange),
@@ -323,8 +348,8 @@ impl Model {
         let md5s: Vec<u8> = parts.iter().flat_map(|part| dovetail_digest::md5(part)).collect();
         let etag = format!("{}-{}", hex(&dovetail_digest::md5(&md5s)), parts.len());
         let bytes: Vec<u8> = parts.into_iter().flatten().copied().collect();
-        let (key, etag) = (open.key.clone(), etag);
-        self.add(&key, Some((bytes.into(), etag.clone())));
+        let (key, encrypted) = (open.key.clone(), open.encrypted);
+        self.add(&key, Some(Object { bytes: bytes.into(), etag: etag.clone(), encrypted }));
         self.uploads[upload].state = State::Completed(list.to_vec(), etag, "null".to_string());
         Ok(())
     }
@@ -357,7 +382,7 @@ impl Model {
         let upload = &self.uploads[upload];
         match &upload.state {
             State::Completed(_, etag, id) => match self.source(&upload.key, Some(id)) {
-                Ok(((_, found), _)) if found == *etag => Ok(()),
+                Ok((found, _)) if found.etag == *etag => Ok(()),
                 _ => Err(Refusal::NoSuchUpload),
             },
             _ => Err(Refusal::NoSuchUpload),

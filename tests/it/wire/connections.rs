@@ -33,7 +33,7 @@ async fn http2_by_prior_knowledge() {
 }
 
 /// A client that trusts this certificate and no other.
-fn trusting(certificate: &rcgen::Certificate, protocol: &[u8]) -> reqwest::ClientBuilder {
+pub(super) fn trusting(certificate: &rcgen::Certificate, protocol: &[u8]) -> reqwest::ClientBuilder {
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate.der().clone()).unwrap();
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());

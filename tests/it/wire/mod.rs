@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod connections;
+mod encryption;
 mod forms;
 mod names;
 

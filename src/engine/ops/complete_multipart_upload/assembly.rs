@@ -5,6 +5,7 @@
 
 use super::{CompleteMultipartUpload, Completed, ListedPart};
 use crate::base::limits::{OBJECT_LEN_MAX, PART_LEN_MIN};
+use crate::engine::encryption::Keyring;
 use crate::engine::{Error, checksums, objects, uploads};
 use crate::meta::keys::{self, BucketId, UploadId};
 use crate::meta::records::{
@@ -38,15 +39,25 @@ pub(super) struct Assembly {
 
 impl Assembly {
     pub fn completed(&self) -> Completed {
-        Completed { etag: self.etag, checksum: self.checksum.clone(), len: self.len, version_id: None }
+        Completed {
+            etag: self.etag,
+            checksum: self.checksum.clone(),
+            len: self.len,
+            version_id: None,
+            encryption: self.upload.encryption.clone(),
+        }
     }
 }
 
 /// Finds the upload and checks the request against it.
-pub(super) fn find(read: &dyn Read, request: &CompleteMultipartUpload) -> Result<Found, Error> {
+pub(super) fn find(
+    read: &dyn Read,
+    request: &CompleteMultipartUpload,
+    keyring: &Keyring,
+) -> Result<Found, Error> {
     let (bucket, upload) = match request.name().find(read) {
         Ok(found) => found,
-        Err(Error::NoSuchUpload) => return repeated(read, request).map(Found::Completed),
+        Err(Error::NoSuchUpload) => return repeated(read, request, keyring).map(Found::Completed),
         Err(err) => return Err(err),
     };
     if request.parts.is_empty() {
@@ -62,11 +73,16 @@ pub(super) fn find(read: &dyn Read, request: &CompleteMultipartUpload) -> Result
     let changes = uploads::progress(read, request.upload_id)?.changes;
     let assembly = pass.assembly(bucket, upload, changes);
     check_whole(request, expected, &assembly)?;
+    request.check_key(keyring, assembly.upload.encryption.as_ref())?;
     Ok(Found::Open(Box::new(assembly)))
 }
 
 /// The answer that the upload's first Complete was given, if this is the same request.
-fn repeated(read: &dyn Read, request: &CompleteMultipartUpload) -> Result<Completed, Error> {
+fn repeated(
+    read: &dyn Read,
+    request: &CompleteMultipartUpload,
+    keyring: &Keyring,
+) -> Result<Completed, Error> {
     let bytes = read.get(Table::Completed, &keys::content(request.upload_id))?.ok_or(Error::NoSuchUpload)?;
     let record = CompletedRecord::decode(&bytes)?;
     let bucket = objects::bucket(read, &request.bucket)?.id;
@@ -83,11 +99,13 @@ fn repeated(read: &dyn Read, request: &CompleteMultipartUpload) -> Result<Comple
         .filter(|version| version.body == Body::Multipart(request.upload_id))
         .ok_or(Error::NoSuchUpload)?;
     check_claims(request, &record.checksum, version.len)?;
+    request.check_key(keyring, version.encryption.as_ref())?;
     Ok(Completed {
         etag: record.etag,
         checksum: record.checksum,
         len: version.len,
         version_id: record.version_id,
+        encryption: version.encryption,
     })
 }
 

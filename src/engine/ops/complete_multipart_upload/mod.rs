@@ -17,11 +17,13 @@ mod tests;
 use crate::base::fail_point;
 use crate::engine::access::acl;
 use crate::engine::conditions::WriteConditions;
+use crate::engine::encryption::{self, CustomerKey, Keyring};
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, objects, references};
 use crate::meta::keys::{self, Owned, UploadId};
 use crate::meta::records::{
-    Body, Checksum, ChecksumKind, CompletedRecord, ETag, FoundVersion, ProgressRecord, Record, VersionRecord,
+    Body, Checksum, ChecksumKind, CompletedRecord, ETag, EncryptionRecord, FoundVersion, ProgressRecord,
+    Record, VersionRecord,
 };
 use crate::meta::{Table, Write};
 use assembly::{Assembly, Found};
@@ -57,6 +59,8 @@ pub struct CompleteMultipartUpload {
     /// How many bytes the client expects the object to have.
     pub size: Option<u64>,
     pub conditions: WriteConditions,
+    /// May come with it, and is the upload's then.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A completed upload.
@@ -66,6 +70,7 @@ pub struct Completed {
     pub checksum: Checksum,
     pub len: u64,
     pub version_id: Option<String>,
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// When this returns, the object is what every read finds, after a crash too, and the upload is not listed any more.
@@ -91,8 +96,8 @@ async fn on_snapshots(
     request: &Arc<CompleteMultipartUpload>,
 ) -> Result<Option<Completed>, Error> {
     for _ in 0..SNAPSHOTS_MAX {
-        let asked = Arc::clone(request);
-        let assembly = match engine.meta.read(move |read| assembly::find(read, &asked)).await? {
+        let (asked, keyring) = (Arc::clone(request), Arc::clone(&engine.settings.keyring));
+        let assembly = match engine.meta.read(move |read| assembly::find(read, &asked, &keyring)).await? {
             Found::Completed(completed) => return Ok(Some(completed)),
             Found::Open(assembly) => assembly,
         };
@@ -111,9 +116,10 @@ async fn on_snapshots(
 
 async fn in_one_go(engine: &Engine, request: &Arc<CompleteMultipartUpload>) -> Result<Completed, Error> {
     let (asked, now_ms) = (Arc::clone(request), engine.clock.now_ms());
+    let keyring = Arc::clone(&engine.settings.keyring);
     engine
         .meta
-        .transact(move |tx| match assembly::find(tx, &asked)? {
+        .transact(move |tx| match assembly::find(tx, &asked, &keyring)? {
             Found::Completed(completed) => Ok(completed),
             Found::Open(assembly) => seal(tx, &asked, &assembly, now_ms),
         })
@@ -159,6 +165,7 @@ fn seal(
         sequence: 0,
         acl: assembly.upload.acl.clone(),
         lock: assembly.upload.lock.clone(),
+        encryption: assembly.upload.encryption.clone(),
     };
     let version = objects::put_current(tx, &bucket, &request.key, &version, &request.conditions)?.version;
     put_index(tx, id, assembly, now_ms)?;
@@ -226,6 +233,14 @@ fn drop_unlisted(tx: &mut dyn Write, id: UploadId, unlisted: &[u16], now_ms: i64
 }
 
 impl CompleteMultipartUpload {
+    /// A client's key need not come again, and is judged if it does.
+    fn check_key(&self, keyring: &Keyring, record: Option<&EncryptionRecord>) -> Result<(), Error> {
+        match &self.customer_key {
+            None => Ok(()),
+            Some(key) => encryption::check(keyring, record, Some(key)).map_err(encryption::of_upload),
+        }
+    }
+
     fn name(&self) -> UploadName {
         UploadName { bucket: self.bucket.clone(), key: self.key.clone(), id: self.upload_id }
     }

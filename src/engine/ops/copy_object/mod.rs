@@ -1,17 +1,23 @@
-//! CopyObject: another object with the same bytes. No byte is moved: both refer to one content.
+//! CopyObject: another object with the same bytes. No byte is moved: both refer to one content. That is so when the copy
+//! is encrypted otherwise, too: its record has the content's key wrapped by another one. Only between encrypted and not
+//! encrypted are the bytes written anew.
 //!
 //! AWS writes a new single-part object and so gives a copy of a multipart object another ETag. Here the copy keeps
 //! the source's ETag and checksum, a composite one too; clients compare a copy with its source by these.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 
-use super::get_object::{GetObject, get_object};
+use super::get_object::{GetObject, Opened, get_object};
+use super::put_object::{NewObject, Put, store};
+use super::upload_part_copy::{as_read, copied};
 use crate::base::fail_point;
 use crate::base::limits::PART_LEN_MAX;
 use crate::engine::access::acl::{self, AskedAcl, Owned};
 use crate::engine::conditions::WriteConditions;
 use crate::engine::copy_source::Source;
+use crate::engine::encryption::{self, ContentKey, Encryption, Keyring};
+use crate::engine::ingest::{self, Plan};
 use crate::engine::objects::Found;
-use crate::engine::{Engine, Error, objects, references};
+use crate::engine::{Engine, Error, checksums, objects, references};
 use crate::meta::Write;
 use crate::meta::records::{Body, Checksum, ChecksumKind, Metadata, ObjectLock, VersionRecord};
 use dovetail_digest::{Algorithm, Hasher};
@@ -41,6 +47,8 @@ pub struct CopyObject {
     pub conditions: WriteConditions,
     /// Never taken from the source; `None` is the bucket's default.
     pub lock: Option<ObjectLock>,
+    /// Never taken from the source. `None` leaves it to the bucket's rule.
+    pub encryption: Option<Encryption>,
     /// The request asks for something that makes a copy of an object onto itself worth while.
     pub changes_something: bool,
 }
@@ -70,7 +78,10 @@ struct Computed {
 }
 
 /// When this returns, the copy is there, and no delete or overwrite of its source touches it.
-pub async fn copy_object(engine: &Engine, request: CopyObject) -> Result<Copied, Error> {
+pub async fn copy_object(engine: &Engine, mut request: CopyObject) -> Result<Copied, Error> {
+    request.encryption = encryption::wanted(engine, &request.bucket, request.encryption.as_ref()).await?;
+    // The rule of the bucket counts as a change, as it does on AWS.
+    request.changes_something |= request.encryption.is_some();
     let request = Arc::new(request);
     let mut computed = None;
     loop {
@@ -84,6 +95,7 @@ pub async fn copy_object(engine: &Engine, request: CopyObject) -> Result<Copied,
             Outcome::Lacks(algorithm) => {
                 computed = Some(compute(engine, &request.source, algorithm).await?);
             }
+            Outcome::OtherBytes => return rewrite(engine, &request).await,
         }
     }
 }
@@ -92,6 +104,8 @@ enum Outcome {
     Copied(Box<Copied>),
     /// Nothing was written: this checksum has to be computed first.
     Lacks(Algorithm),
+    /// Nothing was written: the copy's bytes are encrypted and the source's are not, or the other way round.
+    OtherBytes,
 }
 
 async fn commit(
@@ -99,20 +113,23 @@ async fn commit(
     request: &Arc<CopyObject>,
     computed: Option<Arc<Computed>>,
 ) -> Result<Outcome, Error> {
-    let request = Arc::clone(request);
+    let (request, keyring) = (Arc::clone(request), Arc::clone(&engine.settings.keyring));
     let now_ms = engine.clock.now_ms();
-    engine.meta.transact(move |tx| copy(tx, &request, computed.as_deref(), now_ms)).await
+    engine.meta.transact(move |tx| copy(tx, &request, &keyring, computed.as_deref(), now_ms)).await
 }
 
 fn copy(
     tx: &mut dyn Write,
     request: &CopyObject,
+    keyring: &Keyring,
     computed: Option<&Computed>,
     now_ms: i64,
 ) -> Result<Outcome, Error> {
     let bucket = objects::bucket(tx, &request.bucket)?;
     let Owned { owner, acl } = acl::of_new_object(&bucket, &request.writer, &request.acl)?;
-    let Found { version: source, shown_id: source_id } = request.source.find(tx, now_ms)?;
+    let found = request.source.find(tx, now_ms)?;
+    let key = request.source.open(&found, keyring)?;
+    let Found { version: source, shown_id: source_id } = found;
     if source.len > PART_LEN_MAX {
         return Err(Error::CopySourceTooLarge { len: source.len });
     }
@@ -123,6 +140,11 @@ fn copy(
         return Err(Error::CopyOntoItself);
     }
     request.conditions.check(covered.as_ref())?;
+    let sealing = match (key, &request.encryption) {
+        (None, None) => None,
+        (Some(key), Some(wanted)) => Some(encryption::seal(keyring, wanted, key)?),
+        _ => return Ok(Outcome::OtherBytes),
+    };
     let checksum = match (wanted(request, &source), computed) {
         (None, _) => source.checksum.clone(),
         (Some(_), Some(computed)) if computed.body == source.body => Some(computed.checksum.clone()),
@@ -132,7 +154,7 @@ fn copy(
         version_id: None,
         modified_ms: now_ms,
         len: source.len,
-        etag: source.etag,
+        etag: encryption::etag_of_copy(&source, sealing.as_ref()),
         checksum,
         body: source.body,
         metadata: metadata(request, source.metadata),
@@ -141,6 +163,7 @@ fn copy(
         sequence: 0,
         acl,
         lock: request.lock.clone(),
+        encryption: sealing.map(|sealing| sealing.record),
     };
     // Shared before the destination gives up what it had, which may be the very same content.
     references::share_body(tx, &version.body)?;
@@ -180,11 +203,43 @@ fn metadata(request: &CopyObject, mut source: Metadata) -> Metadata {
     metadata
 }
 
+/// Writes the bytes anew, as if they had been uploaded. What is read is one version, whatever becomes of the source
+/// meanwhile; its conditions are judged on that.
+async fn rewrite(engine: &Engine, request: &CopyObject) -> Result<Copied, Error> {
+    let Opened { version: source, shown_id: source_id, len, reader, .. } =
+        open_source(engine, &request.source).await?;
+    request.source.conditions.check_copy_source(&source, engine.clock.now_ms())?;
+    let kept = source.checksum.as_ref().and_then(|checksum| Algorithm::from_name(&checksum.algorithm));
+    let algorithm = request.algorithm.or(kept).unwrap_or(checksums::DEFAULT);
+    let sealing = match &request.encryption {
+        None => None,
+        Some(wanted) => Some(encryption::seal(&engine.settings.keyring, wanted, ContentKey::random())?),
+    };
+    let plan = Plan { len_max: PART_LEN_MAX, inline: true, keep: algorithm };
+    let key = sealing.as_ref().map(|sealing| &sealing.key);
+    let received = ingest::receive(engine, copied(reader, len), plan, key).await.map_err(as_read)?;
+    let new = NewObject {
+        bucket: request.bucket.clone(),
+        key: request.key.clone(),
+        writer: request.writer.clone(),
+        acl: request.acl.clone(),
+        metadata: metadata(request, source.metadata),
+        conditions: request.conditions.clone(),
+        lock: request.lock.clone(),
+        sealing,
+    };
+    let Put { version, shown_id } = store(engine, new, algorithm, received).await?;
+    Ok(Copied { version, shown_id, source_id })
+}
+
+async fn open_source(engine: &Engine, source: &Source) -> Result<Opened, Error> {
+    let Source { bucket, key, version_id, customer_key, .. } = source.clone();
+    get_object(engine, GetObject { bucket, key, version_id, customer_key, ..GetObject::default() }).await
+}
+
 /// Reads the source once; its conditions are judged in the transaction.
 async fn compute(engine: &Engine, source: &Source, algorithm: Algorithm) -> Result<Computed, Error> {
-    let Source { bucket, key, version_id, .. } = source.clone();
-    let request = GetObject { bucket, key, version_id, ..GetObject::default() };
-    let mut opened = get_object(engine, request).await?;
+    let mut opened = open_source(engine, source).await?;
     let mut hasher = Hasher::new(algorithm);
     while let Some(piece) = opened.reader.next().await {
         hasher.update(&piece?);

@@ -19,6 +19,7 @@ fn copy(from: &str, to: &str) -> CopyObject {
         algorithm: None,
         conditions: WriteConditions::default(),
         lock: None,
+        encryption: None,
         changes_something: false,
     }
 }

@@ -4,6 +4,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 
 use crate::engine::conditions::ReadConditions;
+use crate::engine::encryption::{self, CustomerKey, Keyring};
 use crate::engine::objects::{self, Found};
 use crate::engine::reading::{self, ContentReader, Prepared};
 use crate::engine::selection::{self, Selection};
@@ -23,6 +24,7 @@ pub struct GetObject {
     pub version_id: Option<String>,
     pub conditions: ReadConditions,
     pub part: PartOrRange,
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// An object that was found, and its bytes if they were asked for.
@@ -40,7 +42,7 @@ pub struct Opened<R = ContentReader> {
     pub reader: R,
 }
 
-/// Judged in S3's order: the version exists, the conditions hold, the range or part exists. The first piece has been
+/// Judged in S3's order: the version exists, its key was given if it needs one, the conditions hold, the range or part exists. The first piece has been
 /// read when this returns; the reader keeps its bytes whatever happens to the object (invariant 4).
 pub async fn get_object(engine: &Engine, request: GetObject) -> Result<Opened, Error> {
     let request = Arc::new(request);
@@ -48,8 +50,8 @@ pub async fn get_object(engine: &Engine, request: GetObject) -> Result<Opened, E
     loop {
         let mark = engine.readers.mark();
         let (found, prepared) = {
-            let request = Arc::clone(&request);
-            engine.meta.read(move |read| prepare(read, &request, now_ms)).await?
+            let (request, keyring) = (Arc::clone(&request), Arc::clone(&engine.settings.keyring));
+            engine.meta.read(move |read| prepare(read, &request, &keyring, now_ms)).await?
         };
         // Each turn that fails means that the collector got on with its work, so this ends.
         if let Some(mut reader) = ContentReader::new(engine, prepared, mark) {
@@ -59,17 +61,31 @@ pub async fn get_object(engine: &Engine, request: GetObject) -> Result<Opened, E
     }
 }
 
-fn prepare(read: &dyn Read, request: &GetObject, now_ms: i64) -> Result<(Opened<()>, Prepared), Error> {
-    let found = find(read, request, now_ms)?;
-    let prepared = reading::prepare(read, &found.version, found.first, found.len)?;
+fn prepare(
+    read: &dyn Read,
+    request: &GetObject,
+    keyring: &Keyring,
+    now_ms: i64,
+) -> Result<(Opened<()>, Prepared), Error> {
+    let found = find(read, request, Some(keyring), now_ms)?;
+    let key = encryption::open(keyring, found.version.encryption.as_ref(), request.customer_key.as_ref())?;
+    let prepared = reading::prepare(read, &found.version, found.first, found.len, key)?;
     Ok((found, prepared))
 }
 
-/// What GetObject and HeadObject have in common.
-pub(super) fn find(read: &dyn Read, request: &GetObject, now_ms: i64) -> Result<Opened<()>, Error> {
+/// What GetObject and HeadObject have in common. Without a keyring nobody asks for a key.
+pub(super) fn find(
+    read: &dyn Read,
+    request: &GetObject,
+    keyring: Option<&Keyring>,
+    now_ms: i64,
+) -> Result<Opened<()>, Error> {
     let bucket = objects::bucket(read, &request.bucket)?;
     let Found { version, shown_id } =
         objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
+    if let Some(keyring) = keyring {
+        encryption::check(keyring, version.encryption.as_ref(), request.customer_key.as_ref())?;
+    }
     request.conditions.check(&version, now_ms)?;
     let Selection { first, len, partial, part_checksum } = selection::select(read, &version, &request.part)?;
     Ok(Opened { version, shown_id, first, len, partial, part_checksum, reader: () })

@@ -136,6 +136,7 @@ async fn refusals_come_in_order() {
             version_id: version_id.map(str::to_string),
             conditions: conditions.clone(),
             part: outside.clone(),
+            customer_key: None,
         };
     let none = ReadConditions::default();
     let ask = async |request: GetObject| {

@@ -226,6 +226,7 @@ async fn a_page_costs_its_entries_and_not_what_it_skips() {
                 sequence: 0,
                 acl: None,
                 lock: None,
+                encryption: None,
             };
             for folder in 0..20 {
                 for file in 0..500 {

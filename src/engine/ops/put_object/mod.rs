@@ -12,13 +12,16 @@ use crate::base::limits::PART_LEN_MAX;
 use crate::engine::access::acl::{self, AskedAcl, Owned};
 use crate::engine::body::Body;
 use crate::engine::conditions::WriteConditions;
-use crate::engine::ingest::{self, Place, Plan};
+use crate::engine::encryption::{self, Encryption, Sealing};
+use crate::engine::ingest::{self, Place, Plan, Received};
+use crate::engine::objects::Found;
 use crate::engine::{Engine, Error, checksums, inline, object_lock, objects, references, writing};
 use crate::meta::keys::{self, ContentId};
 use crate::meta::records::{
     self, ChecksumKind, ETag, Metadata, ObjectLock, PartRecord, Record, VersionRecord,
 };
 use crate::meta::{Table, Write};
+use dovetail_digest::Algorithm;
 
 /// An object to be written.
 pub struct PutObject {
@@ -32,38 +35,71 @@ pub struct PutObject {
     pub conditions: WriteConditions,
     /// What is to hold the version; `None` is the bucket's default.
     pub lock: Option<ObjectLock>,
+    /// `None` leaves it to the bucket's rule.
+    pub encryption: Option<Encryption>,
 }
 
 /// An object that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Put {
     pub version: VersionRecord,
+    /// The version's id as a copy's client is told it: nothing while the bucket has never had versions.
+    pub shown_id: Option<String>,
 }
 
 /// When this returns, the object is what every read finds, after a crash too. Refused, cut off or dropped half-way,
 /// the object that was there before is untouched (invariant 8), unless the body had arrived whole: then a dropped
 /// request may still be carried out.
 pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Error> {
-    let PutObject { bucket, key, writer, acl, metadata, body, conditions, lock } = request;
+    let PutObject { bucket, key, writer, acl, metadata, body, conditions, lock, encryption } = request;
     if !conditions.is_empty() || acl != AskedAcl::Nothing || lock.is_some() {
         refuse_early(engine, &bucket, &key, &writer, &acl, &conditions, lock.is_some()).await?;
     }
+    let sealing = encryption::for_new(engine, &bucket, encryption.as_ref()).await?;
     let algorithm = ingest::announced_or_default(&body);
     let plan = Plan { len_max: PART_LEN_MAX, inline: true, keep: algorithm };
-    let mut received = ingest::receive(engine, body, plan).await?;
+    let content_key = sealing.as_ref().map(|sealing| &sealing.key);
+    let received = ingest::receive(engine, body, plan, content_key).await?;
+    let new = NewObject { bucket, key, writer, acl, metadata, conditions, lock, sealing };
+    store(engine, new, algorithm, received).await
+}
+
+/// Everything about an object but its bytes.
+pub(super) struct NewObject {
+    pub bucket: String,
+    pub key: String,
+    pub writer: String,
+    pub acl: AskedAcl,
+    pub metadata: Metadata,
+    pub conditions: WriteConditions,
+    pub lock: Option<ObjectLock>,
+    pub sealing: Option<Sealing>,
+}
+
+/// Makes what was received last, and the current version of its key. `algorithm` is that of the kept checksum.
+pub(super) async fn store(
+    engine: &Engine,
+    new: NewObject,
+    algorithm: Algorithm,
+    mut received: Received,
+) -> Result<Put, Error> {
     let (is_inline, lease) = (received.is_inline(), received.take_lease());
     let tail = {
         let engine = engine.clone();
         async move {
+            let NewObject { bucket, key, writer, acl, metadata, conditions, lock, sealing } = new;
             let (len, md5, checksum) = (received.len, received.md5, received.checksum);
-            let place = received.finish().await?;
+            let mut place = received.finish().await?;
+            if let Some(sealing) = &sealing {
+                place = place.sealed(&sealing.key);
+            }
             let now_ms = engine.clock.now_ms();
             let content = ContentId::new(now_ms);
             let version = VersionRecord {
                 version_id: None,
                 modified_ms: now_ms,
                 len,
-                etag: ETag { md5, parts: None },
+                etag: ETag { md5: encryption::etag(sealing.as_ref(), md5), parts: None },
                 checksum: Some(checksums::record(algorithm, ChecksumKind::FullObject, &checksum)),
                 body: body_of(&place, content),
                 metadata,
@@ -72,6 +108,7 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
                 sequence: 0,
                 acl: None,
                 lock,
+                encryption: sealing.map(|sealing| sealing.record),
             };
             commit(&engine, Object { bucket, key, acl, conditions, version, place }).await
         }
@@ -121,19 +158,20 @@ struct Object {
 async fn commit(engine: &Engine, object: Object) -> Result<Put, Error> {
     fail_point::reach("engine::put_object::before_commit");
     let blob = object.place.blob();
-    let stored = writing::commit(engine, blob, move |tx| {
+    let (found, replaced) = writing::commit(engine, blob, move |tx| {
         let bucket = objects::bucket(tx, &object.bucket)?;
         let Owned { owner, acl } = acl::of_new_object(&bucket, &object.version.owner, &object.acl)?;
         let version = VersionRecord { owner, acl, ..object.version.clone() };
         put_content(tx, &version, &object.place);
-        objects::put_current(tx, &bucket, &object.key, &version, &object.conditions)
+        let stored = objects::put_current(tx, &bucket, &object.key, &version, &object.conditions)?;
+        Ok((Found::new(&bucket, stored.version), stored.replaced))
     })
     .await?;
     fail_point::reach("engine::put_object::after_commit");
-    if stored.replaced {
+    if replaced {
         engine.wake_collector();
     }
-    Ok(Put { version: stored.version })
+    Ok(Put { version: found.version, shown_id: found.shown_id })
 }
 
 fn body_of(place: &Place, content: ContentId) -> records::Body {

@@ -10,11 +10,12 @@ mod tests;
 use crate::base::fail_point;
 use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
 use crate::engine::body::Body;
+use crate::engine::encryption::{self, CustomerKey, Sealing};
 use crate::engine::ingest::{self, Place, Plan, Received};
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, checksums, references, writing};
 use crate::meta::keys::UploadId;
-use crate::meta::records::{Checksum, ChecksumKind, PartRecord, UploadRecord};
+use crate::meta::records::{Checksum, ChecksumKind, EncryptionRecord, PartRecord, UploadRecord};
 use dovetail_digest::Algorithm;
 
 /// A part to be stored.
@@ -25,41 +26,48 @@ pub struct UploadPart {
     /// From 1 to 10,000.
     pub part_number: u16,
     pub body: Body,
+    /// As the upload was created with.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A part that was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadedPart {
-    /// The part's ETag.
+    /// The part's ETag: the MD5 of its bytes, if the encryption shows it.
     pub md5: [u8; 16],
     /// What to tell the client: the checksum it announced, or that of the upload's algorithm.
     pub checksum: Option<Checksum>,
+    /// The upload's.
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// When this returns, the part is listed and Complete can use it, after a crash too. Refused, cut off or dropped
 /// half-way, an earlier part of this number is untouched, unless the body had arrived whole: then a dropped request
-/// may still be carried out. Whether the upload exists and takes this body's checksums is said before the body is
-/// read.
+/// may still be carried out. Whether the upload exists and takes this body's checksums and this key is said before the
+/// body is read.
 ///
 /// # Panics
 /// If the part number is none.
 pub async fn upload_part(engine: &Engine, request: UploadPart) -> Result<UploadedPart, Error> {
-    let UploadPart { bucket, key, upload_id, part_number, body } = request;
+    let UploadPart { bucket, key, upload_id, part_number, body, customer_key } = request;
     assert!((1..=PART_NUMBER_MAX).contains(&part_number), "{part_number} is no part number");
     let name = UploadName { bucket, key, id: upload_id };
-    let keep = {
+    let upload = {
         let name = name.clone();
-        let upload = engine.meta.read(move |read| Ok::<_, Error>(name.find(read)?.1)).await?;
-        part_algorithm(&upload, body.algorithm)?
+        engine.meta.read(move |read| Ok::<_, Error>(name.find(read)?.1)).await?
     };
+    let keep = part_algorithm(&upload, body.algorithm)?;
+    let sealing = encryption::for_part(&engine.settings.keyring, upload.encryption, customer_key.as_ref())?;
     let shown = keep.is_some();
     let algorithm = keep.unwrap_or(checksums::DEFAULT);
+    let kept = Kept { algorithm, shown };
     let plan = Plan { len_max: PART_LEN_MAX, inline: false, keep: algorithm };
-    let mut received = ingest::receive(engine, body, plan).await?;
+    let key = sealing.as_ref().map(|sealing| &sealing.key);
+    let mut received = ingest::receive(engine, body, plan, key).await?;
     let lease = received.take_lease();
     let tail = {
         let engine = engine.clone();
-        async move { store(engine, name, part_number, algorithm, shown, received).await }
+        async move { store(engine, name, part_number, kept, sealing, received).await }
     };
     writing::to_the_end(engine, lease, tail).await
 }
@@ -75,26 +83,33 @@ fn part_algorithm(upload: &UploadRecord, announced: Option<Algorithm>) -> Result
     }
 }
 
+/// The checksum that is kept of a part, and whether its client is told.
+struct Kept {
+    algorithm: Algorithm,
+    shown: bool,
+}
+
 async fn store(
     engine: Engine,
     name: UploadName,
     number: u16,
-    algorithm: Algorithm,
-    shown: bool,
+    kept: Kept,
+    sealing: Option<Sealing>,
     received: Received,
 ) -> Result<UploadedPart, Error> {
+    let Kept { algorithm, shown } = kept;
     let of = |algorithm, digest| checksums::record(algorithm, ChecksumKind::FullObject, digest);
     let checksum = of(algorithm, &received.checksum);
     let told = match &received.announced {
         Some((announced, digest)) => Some(of(*announced, digest)),
         None => shown.then(|| checksum.clone()),
     };
-    let (len, md5) = (received.len, received.md5);
+    let (len, md5) = (received.len, encryption::etag(sealing.as_ref(), received.md5));
     let place = received.finish().await?;
     let modified_ms = engine.clock.now_ms();
     let part = PartRecord { len, md5, checksum, extents: place.extents(), modified_ms };
     commit_part(&engine, name, number, part, place).await?;
-    Ok(UploadedPart { md5, checksum: told })
+    Ok(UploadedPart { md5, checksum: told, encryption: sealing.map(|sealing| sealing.record) })
 }
 
 /// Commits a part whose bytes are durable.

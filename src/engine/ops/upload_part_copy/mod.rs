@@ -3,7 +3,8 @@
 //!
 //! The part is made of slices of the source's extents, and no byte is written. A part's ETag is the MD5 of its bytes,
 //! though: unless the range is exactly one part of the source, they are read once. What is read is pinned
-//! (invariant 4) until the commit has shared its blobs. Only the bytes of inline objects are copied.
+//! (invariant 4) until the commit has shared its blobs. Only the bytes of inline objects are copied, and those that are
+//! encrypted at either end: every content has a key of its own.
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use crate::base::fail_point;
 use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
 use crate::engine::body::{self, Claims};
 use crate::engine::copy_source::Source;
+use crate::engine::encryption::{self, CustomerKey, Keyring, Sealing};
 use crate::engine::ingest::{self, Plan};
 use crate::engine::ops::upload_part::commit_part;
 use crate::engine::reading::{self, ContentReader, Prepared};
@@ -20,7 +22,9 @@ use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, checksums, extents, objects, references, writing};
 use crate::meta::Read;
 use crate::meta::keys::UploadId;
-use crate::meta::records::{Body, Checksum, ChecksumKind, Extent, PartRecord, VersionRecord};
+use crate::meta::records::{
+    Body, Checksum, ChecksumKind, EncryptionRecord, Extent, PartRecord, VersionRecord,
+};
 use async_trait::async_trait;
 use bytes::Bytes;
 use dovetail_digest::{Algorithm, Hasher};
@@ -37,6 +41,8 @@ pub struct UploadPartCopy {
     pub source: Source,
     /// First and last byte of the source; both inclusive, the first not after the last.
     pub range: Option<(u64, u64)>,
+    /// As the upload was created with.
+    pub customer_key: Option<CustomerKey>,
 }
 
 /// A part that was copied.
@@ -50,6 +56,8 @@ pub struct CopiedPart {
     /// The id of the version that was copied from, as the client is told it: nothing while its bucket has never had
     /// versions.
     pub source_id: Option<String>,
+    /// The upload's.
+    pub encryption: Option<EncryptionRecord>,
 }
 
 /// When this returns, the part is as good as an uploaded one, whatever becomes of its source. A range that is not in
@@ -65,8 +73,8 @@ pub async fn upload_part_copy(engine: &Engine, request: UploadPartCopy) -> Resul
     let now_ms = engine.clock.now_ms();
     let (mut found, reader) = loop {
         let mark = engine.readers.mark();
-        let asked = Arc::clone(&request);
-        let (found, prepared) = engine.meta.read(move |read| find(read, &asked, now_ms)).await?;
+        let (asked, keyring) = (Arc::clone(&request), Arc::clone(&engine.settings.keyring));
+        let (found, prepared) = engine.meta.read(move |read| find(read, &asked, &keyring, now_ms)).await?;
         // Each turn that fails means that the collector got on with its work, so this ends.
         if let Some(reader) = ContentReader::new(engine, prepared, mark) {
             break (found, reader);
@@ -74,7 +82,7 @@ pub async fn upload_part_copy(engine: &Engine, request: UploadPartCopy) -> Resul
     };
     match found.extents.take() {
         Some(extents) => copy_extents(engine, &request, found, extents, reader).await,
-        None => copy_bytes(engine, &request, &found, reader).await,
+        None => copy_bytes(engine, &request, found, reader).await,
     }
 }
 
@@ -89,24 +97,37 @@ struct Found {
     extents: Option<Vec<Extent>>,
     /// MD5 and checksum, when the bytes are those of one part of the source.
     known: Option<([u8; 16], Checksum)>,
+    /// Of the part.
+    sealing: Option<Sealing>,
 }
 
-fn find(read: &dyn Read, request: &UploadPartCopy, now_ms: i64) -> Result<(Found, Prepared), Error> {
+fn find(
+    read: &dyn Read,
+    request: &UploadPartCopy,
+    keyring: &Keyring,
+    now_ms: i64,
+) -> Result<(Found, Prepared), Error> {
     let (_, upload) = request.name().find(read)?;
     let own = uploads::checksum(&upload)?;
     let algorithm = own.map_or(checksums::DEFAULT, |(algorithm, _)| algorithm);
-    let objects::Found { version, shown_id: source_id } = request.source.find(read, now_ms)?;
+    let sealing = encryption::for_part(keyring, upload.encryption, request.customer_key.as_ref())?;
+    let source = request.source.find(read, now_ms)?;
+    let key = request.source.open(&source, keyring)?;
+    let objects::Found { version, shown_id: source_id } = source;
     let (first, len) = bounds(request.range, version.len)?;
+    let is_plain = sealing.is_none() && key.is_none();
     let known = same_part(read, &version, first, len)?
-        .filter(|part| part.checksum.algorithm == algorithm.name())
+        .filter(|part| is_plain && part.checksum.algorithm == algorithm.name())
         .map(|part| (part.md5, part.checksum));
-    let prepared = reading::prepare(read, &version, first, len)?;
+    let prepared = reading::prepare(read, &version, first, len, key)?;
     let extents = match version.body {
-        Body::Single(_) | Body::Multipart(_) if len > 0 => extents::slice(read, &version.body, first, len)?,
+        Body::Single(_) | Body::Multipart(_) if len > 0 && is_plain => {
+            extents::slice(read, &version.body, first, len)?
+        }
         _ => None,
     };
     let shown = own.is_some();
-    Ok((Found { algorithm, shown, source_id, len, extents, known }, prepared))
+    Ok((Found { algorithm, shown, source_id, len, extents, known, sealing }, prepared))
 }
 
 /// First byte and length of what is to be copied.
@@ -190,7 +211,7 @@ async fn copy_extents(
     };
     // Not for the commit's sake: the pin has to outlast it, also when the client is gone.
     writing::to_the_end(engine, Some(lease), tail).await?;
-    Ok(CopiedPart { md5, modified_ms, checksum: told, source_id })
+    Ok(CopiedPart { md5, modified_ms, checksum: told, source_id, encryption: None })
 }
 
 /// Reads the bytes once, through leased memory like a body's (invariant 6).
@@ -221,35 +242,43 @@ async fn hash(
     Ok((md5.finish().await, checksum))
 }
 
-/// Stores the bytes of an inline object, none, or those of too many pieces, as if they had been uploaded.
+/// Stores the bytes of an inline object, none, those of too many pieces, or what is to be encrypted or decrypted, as if
+/// they had been uploaded.
 async fn copy_bytes(
     engine: &Engine,
     request: &UploadPartCopy,
-    found: &Found,
+    found: Found,
     reader: ContentReader,
 ) -> Result<CopiedPart, Error> {
-    let body = body::Body { source: Box::new(Copied { reader }), len: Some(found.len), algorithm: None };
+    let body = copied(reader, found.len);
     let plan = Plan { len_max: PART_LEN_MAX, inline: false, keep: found.algorithm };
-    let mut received = ingest::receive(engine, body, plan).await.map_err(as_read)?;
+    let key = found.sealing.as_ref().map(|sealing| &sealing.key);
+    let mut received = ingest::receive(engine, body, plan, key).await.map_err(as_read)?;
     let lease = received.take_lease();
     let (name, number) = (request.name(), request.part_number);
     let checksum = checksums::record(found.algorithm, ChecksumKind::FullObject, &received.checksum);
-    let (told, source_id) = (found.shown.then(|| checksum.clone()), found.source_id.clone());
+    let (told, source_id) = (found.shown.then(|| checksum.clone()), found.source_id);
+    let sealing = found.sealing;
     let tail = {
         let engine = engine.clone();
         async move {
-            let (len, md5) = (received.len, received.md5);
+            let (len, md5) = (received.len, encryption::etag(sealing.as_ref(), received.md5));
             let place = received.finish().await?;
             let modified_ms = engine.clock.now_ms();
             let part = PartRecord { len, md5, checksum, extents: place.extents(), modified_ms };
             commit_part(&engine, name, number, part, place).await?;
-            Ok(CopiedPart { md5, modified_ms, checksum: told, source_id })
+            let encryption = sealing.map(|sealing| sealing.record);
+            Ok(CopiedPart { md5, modified_ms, checksum: told, source_id, encryption })
         }
     };
     writing::to_the_end(engine, lease, tail).await
 }
 
-/// An object's bytes as a body.
+/// Bytes of an object as a body.
+pub(super) fn copied(reader: ContentReader, len: u64) -> body::Body {
+    body::Body { source: Box::new(Copied { reader }), len: Some(len), algorithm: None }
+}
+
 struct Copied {
     reader: ContentReader,
 }
@@ -266,7 +295,7 @@ impl body::Source for Copied {
 }
 
 /// The reader's own error again: no client's body has failed.
-fn as_read(err: Error) -> Error {
+pub(super) fn as_read(err: Error) -> Error {
     match err {
         Error::Body(source) => match source.downcast::<Error>() {
             Ok(err) => *err,

@@ -26,6 +26,7 @@ async fn copy(
         part_number: number,
         source,
         range,
+        customer_key: None,
     };
     upload_part_copy(&fixture.engine, request).await
 }

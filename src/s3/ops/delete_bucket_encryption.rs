@@ -1,0 +1,14 @@
+//! DeleteBucketEncryption: from now on only what its client asks for is encrypted. That there is no rule is fine.
+
+use crate::engine::bucket_documents;
+use crate::meta::records::BucketEncryptionRecord;
+use crate::s3::S3;
+use crate::s3::error::S3Error;
+use crate::s3::request::Request;
+use crate::s3::response::{self, Response};
+use http::StatusCode;
+
+pub async fn delete_bucket_encryption(s3: &S3, request: Request) -> Result<Response, S3Error> {
+    bucket_documents::delete::<BucketEncryptionRecord>(s3.engine(), &request.bucket()).await?;
+    Ok(response::empty(StatusCode::NO_CONTENT))
+}

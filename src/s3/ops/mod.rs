@@ -58,6 +58,7 @@ pub mod put_object_lock_configuration;
 pub mod put_object_retention;
 pub mod put_object_tagging;
 pub mod rename_object;
+pub mod restore_object;
 pub mod settings;
 pub mod unset;
 pub mod upload_part;
@@ -163,6 +164,7 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         O::PutObjectRetention => Box::pin(put_object_retention::put_object_retention(s3, request)).await,
         O::PutObjectTagging => Box::pin(put_object_tagging::put_object_tagging(s3, request)).await,
         O::RenameObject => Box::pin(rename_object::rename_object(s3, request)).await,
+        O::RestoreObject => Box::pin(restore_object::restore_object(s3, request)).await,
         O::UploadPart => Box::pin(upload_part::upload_part(s3, request)).await,
         O::UploadPartCopy => Box::pin(upload_part_copy::upload_part_copy(s3, request)).await,
         other => match unset::answer(&request) {

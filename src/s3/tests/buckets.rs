@@ -175,10 +175,9 @@ async fn what_is_not_implemented_is_never_taken_for_something_else() {
     for (method, target) in [
         ("POST", "/bucket?metadataTable"),
         ("PUT", "/bucket?policy"),
-        ("DELETE", "/bucket?website"),
+        ("DELETE", "/bucket?metadataTable"),
         ("PUT", "/bucket/key?annotation"),
         ("GET", "/bucket/key?torrent"),
-        ("POST", "/bucket/key?restore"),
         ("POST", "/bucket/key?select&select-type=2"),
         ("PUT", "/bucket/key?encryption"),
         ("GET", "/bucket?session"),

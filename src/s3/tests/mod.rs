@@ -16,6 +16,7 @@ mod object_lock;
 mod objects;
 mod presigned;
 mod renames;
+mod restores;
 mod settings;
 mod signatures;
 mod signatures_v2;

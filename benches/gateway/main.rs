@@ -5,13 +5,14 @@
 //!
 //! `GATEWAY` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
 //! (default 1,000,000); `BENCH_ONLY` a comma-separated list of sections: upload, sse, complete, small, beside, download,
-//! memory, list, lifecycle, client; `BENCH_DIR` where the data goes (default `target`).
+//! memory, list, lifecycle, client, policy; `BENCH_DIR` where the data goes (default `target`).
 
 mod baseline;
 mod client;
 mod fill;
 mod http;
 mod load;
+mod policy;
 mod process;
 mod table;
 
@@ -60,6 +61,9 @@ fn main() {
     }
     if wanted("client") {
         client::client(&mut table);
+    }
+    if wanted("policy") {
+        policy::evaluation(&mut table);
     }
     table.print();
 }

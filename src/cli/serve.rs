@@ -150,6 +150,7 @@ fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn 
         users: users.collect(),
         default_object_ownership: settings.default_object_ownership,
         keys_need_tls: settings.encryption.require_tls,
+        block_public_access: settings.block_public_access,
     };
     Arc::new(S3FrontEnd(S3::new(engine, settings)))
 }

@@ -46,7 +46,7 @@ pub async fn delete<D: BucketDocument>(engine: &Engine, bucket: &str) -> Result<
         .meta
         .transact(move |tx| {
             let id = objects::bucket(tx, &bucket)?.id;
-            tx.delete(Table::BucketDocuments, &keys::bucket_document(id, D::KIND));
+            remove::<D>(tx, id);
             Ok(())
         })
         .await
@@ -63,6 +63,11 @@ pub fn find<D: BucketDocument>(read: &dyn Read, bucket: BucketId) -> Result<Opti
 /// The same as [`put`] in a transaction that has more to do.
 pub fn write<D: BucketDocument>(tx: &mut dyn Write, bucket: BucketId, document: &D) {
     tx.put(Table::BucketDocuments, &keys::bucket_document(bucket, D::KIND), Record::encode(document));
+}
+
+/// The same as [`delete`] in a transaction that has more to do.
+pub fn remove<D: BucketDocument>(tx: &mut dyn Write, bucket: BucketId) {
+    tx.delete(Table::BucketDocuments, &keys::bucket_document(bucket, D::KIND));
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ pub enum Error {
     BucketAlreadyExists { owner: String },
     #[error("the bucket is not empty")]
     BucketNotEmpty,
+    /// The policy is public, and the bucket's public access block lets no such one in.
+    #[error("public policies are blocked")]
+    PublicPolicyBlocked,
     #[error("the key does not exist")]
     NoSuchKey,
     #[error("the version does not exist")]

@@ -96,6 +96,7 @@ pub struct Engine {
     pub(crate) tasks: Tasks,
     pub(crate) settings: Arc<Settings>,
     pub(crate) readers: readers::Readers,
+    pub(crate) access: Arc<access::AccessCache>,
     collector: Arc<Notify>,
 }
 
@@ -118,6 +119,7 @@ impl Engine {
             tasks,
             settings: Arc::new(settings),
             readers: readers::Readers::new(Arc::clone(&collector)),
+            access: Arc::default(),
             collector,
         }
     }

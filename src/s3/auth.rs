@@ -1,6 +1,7 @@
 //! Who sent a request: Signature Version 4 in a header, in a presigned URL or in a form, version 2 in the same places
 //! where that is turned on, or nobody.
 
+use crate::engine::access;
 use crate::s3::error::S3Error;
 use crate::s3::post_form::Fields;
 use crate::s3::query::Query;
@@ -14,7 +15,7 @@ use http::request::Parts;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Who may send requests. Each owns the buckets it creates, and sees no others.
+/// Who may send requests. Each owns the buckets it creates, and uses others as far as their owners let it.
 #[derive(Clone, Debug)]
 pub struct User {
     /// For people and logs.
@@ -28,10 +29,54 @@ pub struct User {
     pub secret_access_key: Secret,
 }
 
+/// Who sent a request.
+#[derive(Clone, Debug)]
+pub enum Caller {
+    /// Nobody in particular: the request makes no claim.
+    Anonymous,
+    User(Arc<User>),
+}
+
+impl Caller {
+    /// The canonical id; nobody has none.
+    pub fn id(&self) -> Option<&str> {
+        self.user().map(|user| user.id.as_str())
+    }
+
+    pub fn user(&self) -> Option<&User> {
+        match self {
+            Caller::Anonymous => None,
+            Caller::User(user) => Some(user),
+        }
+    }
+
+    /// As policies see the caller.
+    pub fn principal(&self) -> access::Principal<'_> {
+        match self {
+            Caller::Anonymous => access::Principal::Anonymous,
+            Caller::User(user) => access::Principal::User(access::User {
+                account: &user.id,
+                name: &user.name,
+                // Each user of the configuration is the root of an account of its own.
+                policy: None,
+            }),
+        }
+    }
+}
+
+/// Who sent a request, and how that was claimed.
+pub struct Sender {
+    pub caller: Caller,
+    /// A form is `Anonymous`, whoever signed its policy.
+    pub scheme: Scheme,
+    /// How long ago it was signed, where that is known.
+    pub signature_age_ms: Option<i64>,
+}
+
 /// A request whose claim of identity has been checked.
-pub struct Caller {
-    /// `None`: it made no claim.
-    pub user: Option<Arc<User>>,
+pub struct Authenticated {
+    pub caller: Caller,
+    pub scheme: Scheme,
     /// How its body is protected.
     pub payload: PayloadKind,
     /// What the signatures of its chunks continue from.
@@ -70,14 +115,14 @@ impl Authenticator {
         self.by_id.values().filter(has).map(|user| user.id.clone()).collect()
     }
 
-    /// Checks the request's claim. A request without one is let through with no user; it may do nothing yet.
+    /// Checks the request's claim. A request without one is let through as nobody's.
     pub fn authenticate(
         &self,
         parts: &mut Parts,
         query: &Query,
         target: &Target,
         now_s: i64,
-    ) -> Result<Caller, S3Error> {
+    ) -> Result<Authenticated, S3Error> {
         let raw_query = parts.uri.query().unwrap_or("");
         let scheme = Scheme::of(&parts.headers, raw_query)?;
         let request = Request {
@@ -96,7 +141,7 @@ impl Authenticator {
             }
             Scheme::Anonymous => {
                 let payload = PayloadKind::anonymous(&parts.headers)?;
-                return Ok(Caller { user: None, payload, verified: None });
+                return Ok(Authenticated { caller: Caller::Anonymous, scheme, payload, verified: None });
             }
         };
         // No session tokens are given out, so none can be good.
@@ -106,8 +151,9 @@ impl Authenticator {
         if scheme == Scheme::Presigned {
             take_hoisted_headers(&mut parts.headers, query, |name| name.starts_with("x-amz-"));
         }
-        let user = self.by_access_key.get(&verified.access_key_id).cloned();
-        Ok(Caller { user, payload: verified.payload, verified: Some(verified) })
+        let user = self.by_access_key.get(&verified.access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?;
+        let (caller, payload) = (Caller::User(user.clone()), verified.payload);
+        Ok(Authenticated { caller, scheme, payload, verified: Some(verified) })
     }
 
     fn secret(&self, access_key_id: &str) -> Option<Secret> {
@@ -122,7 +168,7 @@ impl Authenticator {
         query: &Query,
         target: &Target,
         now_s: i64,
-    ) -> Result<Caller, S3Error> {
+    ) -> Result<Authenticated, S3Error> {
         if !self.sigv2 {
             return Err(AuthError::SigV2NotSupported.into());
         }
@@ -146,22 +192,23 @@ impl Authenticator {
         if parts.headers.contains_key("x-amz-security-token") {
             return Err(ErrorCode::InvalidToken.into());
         }
-        let user = self.by_access_key.get(&access_key_id).cloned();
+        let user = self.by_access_key.get(&access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?;
+        let caller = Caller::User(user.clone());
         // What a signature of this version covers says nothing of the body, as if there were none.
         let payload = PayloadKind::anonymous(&parts.headers)?;
-        Ok(Caller { user, payload, verified: None })
+        Ok(Authenticated { caller, scheme, payload, verified: None })
     }
 
-    /// Who has signed a form's policy. `None`: the form has neither policy nor signature. Whether the policy allows the
+    /// Who has signed a form's policy. Nobody, if the form has neither policy nor signature. Whether the policy allows the
     /// form is not judged here.
-    pub fn authenticate_form(&self, fields: &Fields) -> Result<Option<Arc<User>>, S3Error> {
+    pub fn authenticate_form(&self, fields: &Fields) -> Result<Caller, S3Error> {
         const V4: [&str; 4] = ["x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature"];
         let is_v4 = V4.iter().any(|name| fields.get(name).is_some());
         let is_v2 = fields.get("awsaccesskeyid").is_some() || fields.get("signature").is_some();
         if !is_v4 && !is_v2 {
             return match fields.get("policy") {
                 Some(_) => Err(ErrorCode::AccessDenied.into()),
-                None => Ok(None),
+                None => Ok(Caller::Anonymous),
             };
         }
         let lookup = |key: &str| self.secret(key);
@@ -187,7 +234,8 @@ impl Authenticator {
             sigv2::verify_policy(policy, access_key_id, signature, &lookup)?;
             access_key_id.to_owned()
         };
-        Ok(self.by_access_key.get(&access_key_id).cloned())
+        let user = self.by_access_key.get(&access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?;
+        Ok(Caller::User(user.clone()))
     }
 }
 

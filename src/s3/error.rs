@@ -156,6 +156,10 @@ impl From<engine::Error> for S3Error {
             // CreateBucket knows who asks, and tells the owner BucketAlreadyOwnedByYou.
             E::BucketAlreadyExists { .. } => ErrorCode::BucketAlreadyExists.into(),
             E::BucketNotEmpty => ErrorCode::BucketNotEmpty.into(),
+            E::PublicPolicyBlocked => S3Error::new(
+                ErrorCode::AccessDenied,
+                "Access Denied because public policies are blocked by the BlockPublicPolicy setting of the bucket.",
+            ),
             E::NoSuchKey => ErrorCode::NoSuchKey.into(),
             E::NoSuchVersion => ErrorCode::NoSuchVersion.into(),
             E::ObjectDeleted { marker_id } => S3Error::from(ErrorCode::NoSuchKey)

@@ -1,11 +1,12 @@
 //! S3 over HTTP: routing, authentication, headers, XML and errors. What the requests mean is the engine's.
 //!
-//! The order of a request, the first failure wins: route, authenticate, bucket name, bucket exists, its owner, the
-//! operation's own headers and parameters, the object or upload, preconditions, and only then the body, so that
-//! `100 Continue` goes out only to a request that can still succeed.
+//! The order of a request, the first failure wins: route, authenticate, bucket name, bucket exists, its owner is the
+//! expected one, authorise, the operation's own headers and parameters, the object or upload, preconditions, and only
+//! then the body, so that `100 Continue` goes out only to a request that can still succeed.
 
 mod acl;
 mod auth;
+mod authorize;
 mod body;
 mod checksums;
 mod conditions;
@@ -36,11 +37,11 @@ pub use operation::Operation;
 
 use crate::base::body::{RequestBody, ResponseBody};
 use crate::engine::{self, Engine};
-use crate::meta::records::{BucketRecord, ObjectOwnership};
+use crate::meta::records::ObjectOwnership;
 use crate::telemetry::metrics;
 use crate::wire::bucket_name;
 use crate::wire::error_code::ErrorCode;
-use auth::Authenticator;
+use auth::{Authenticated, Authenticator, Sender};
 use body::Incoming;
 use error::S3Error;
 use futures::FutureExt as _;
@@ -71,6 +72,8 @@ pub struct Settings {
     pub sigv2: bool,
     /// Keys of clients (SSE-C) are refused over connections that are not encrypted.
     pub keys_need_tls: bool,
+    /// New buckets get a public access block with everything on, as on AWS.
+    pub block_public_access: bool,
 }
 
 /// The S3 front end. Cheap to clone.
@@ -82,6 +85,7 @@ struct Shared {
     region: String,
     domains: Vec<String>,
     auth: Authenticator,
+    block_public_access: bool,
     documents: document::Budget,
     default_object_ownership: ObjectOwnership,
     keys_need_tls: bool,
@@ -99,13 +103,16 @@ struct Trace {
 impl S3 {
     pub fn new(engine: Engine, settings: Settings) -> S3 {
         let auth = Authenticator::new(settings.users, &settings.region, settings.any_region, settings.sigv2);
-        let Settings { region, domains, default_object_ownership, keys_need_tls, .. } = settings;
+        let Settings {
+            region, domains, default_object_ownership, keys_need_tls, block_public_access, ..
+        } = settings;
         let documents = document::Budget::default();
         S3(Arc::new(Shared {
             engine,
             region,
             domains,
             auth,
+            block_public_access,
             documents,
             default_object_ownership,
             keys_need_tls,
@@ -185,7 +192,8 @@ impl S3 {
             _ => {}
         }
 
-        let caller = self.0.auth.authenticate(&mut parts, &query, &target, now_ms.div_euclid(1000))?;
+        let from = self.0.auth.authenticate(&mut parts, &query, &target, now_ms.div_euclid(1000))?;
+        let mut bucket_record = None;
         if let Some(bucket) = &target.bucket
             && operation != Operation::WriteGetObjectResponse
         {
@@ -193,51 +201,30 @@ impl S3 {
                 return Err(ErrorCode::InvalidBucketName.into());
             }
             if operation != Operation::CreateBucket {
-                self.check_bucket(
-                    bucket,
-                    caller.user.as_deref(),
-                    parts.headers.get("x-amz-expected-bucket-owner"),
-                )
-                .await?;
+                let found = engine::ops::head_bucket::head_bucket(&self.0.engine, bucket).await?;
+                authorize::expected_owner(parts.headers.get("x-amz-expected-bucket-owner"), &found)?;
+                bucket_record = Some(found);
             }
         }
-        let user = caller.user.ok_or(ErrorCode::AccessDenied)?;
-        let body = Incoming::new(body, caller.payload, caller.verified);
+        let Authenticated { caller, scheme, payload, verified } = from;
+        let signature_age_ms = verified.as_ref().map(|verified| now_ms - verified.timestamp * 1000);
+        let body = Incoming::new(body, payload, verified);
         let request = Request::new(
             id.clone(),
             operation,
             parts,
             query,
             target,
-            user,
+            Sender { caller, scheme, signature_age_ms },
+            bucket_record,
             now_ms,
             body,
             self.0.documents.clone(),
         );
-        ops::dispatch(self, request).await
-    }
-
-    /// The bucket, if this user may use it: everybody uses the own buckets only.
-    async fn check_bucket(
-        &self,
-        name: &str,
-        user: Option<&User>,
-        expected_owner: Option<&http::HeaderValue>,
-    ) -> Result<BucketRecord, S3Error> {
-        let bucket = engine::ops::head_bucket::head_bucket(&self.0.engine, name).await?;
-        if let Some(expected) = expected_owner {
-            let expected = String::from_utf8_lossy(expected.as_bytes());
-            if expected.len() != 12 || !expected.bytes().all(|byte| byte.is_ascii_digit()) {
-                return Err(ErrorCode::InvalidBucketOwnerAWSAccountID.into());
-            }
-            if expected != bucket.owner {
-                return Err(ErrorCode::AccessDenied.into());
-            }
-        }
-        if user.is_none_or(|user| user.id != bucket.owner) {
-            return Err(ErrorCode::AccessDenied.into());
-        }
-        Ok(bucket)
+        let sees_absence = authorize::request(self, &request).await?;
+        ops::dispatch(self, request)
+            .await
+            .map_err(|error| if sees_absence { error } else { hide_absence(error) })
     }
 
     fn engine(&self) -> &Engine {
@@ -250,6 +237,11 @@ impl S3 {
 
     fn default_object_ownership(&self) -> ObjectOwnership {
         self.0.default_object_ownership
+    }
+
+    /// Whether new buckets get a public access block.
+    fn blocks_public_access(&self) -> bool {
+        self.0.block_public_access
     }
 
     /// The display name that goes with a canonical id, if it is a user's.
@@ -282,6 +274,14 @@ fn explain(error: S3Error, trace: &Trace) -> S3Error {
         {
             error.field("Key", key)
         }
+        _ => error,
+    }
+}
+
+/// For who may not know which objects there are.
+fn hide_absence(error: S3Error) -> S3Error {
+    match error.code() {
+        ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion => ErrorCode::AccessDenied.into(),
         _ => error,
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::base::body::Peer;
 use crate::base::limits::HEADER_SECTION_LEN_MAX;
-use crate::s3::auth::User;
+use crate::engine::access::acl;
+use crate::meta::records::BucketRecord;
+use crate::s3::auth::{Caller, Sender, User};
+use crate::s3::authorize::Subject;
 use crate::s3::body::Incoming;
 use crate::s3::document::Budget;
 use crate::s3::error::S3Error;
@@ -11,6 +14,7 @@ use crate::s3::query::Query;
 use crate::s3::response::RequestId;
 use crate::s3::router::Target;
 use crate::wire::error_code::ErrorCode;
+use crate::wire::sigv4::Scheme;
 use http::HeaderMap;
 use http::header::{AsHeaderName, HOST};
 use http::request::Parts;
@@ -25,7 +29,12 @@ pub struct Request {
     pub parts: Parts,
     pub query: Query,
     pub target: Arc<Target>,
-    pub user: Arc<User>,
+    pub caller: Caller,
+    pub scheme: Scheme,
+    /// How long ago a presigned request was signed.
+    pub signature_age_ms: Option<i64>,
+    /// The bucket that the request names, as it was when the request came in; `None` where there is none yet.
+    pub bucket_record: Option<BucketRecord>,
     /// Unix milliseconds, read once when the request came in.
     pub now_ms: i64,
     /// Behind a lock that nobody ever takes, because a body cannot be shared between threads and a request is.
@@ -43,13 +52,28 @@ impl Request {
         parts: Parts,
         query: Query,
         target: Arc<Target>,
-        user: Arc<User>,
+        sender: Sender,
+        bucket_record: Option<BucketRecord>,
         now_ms: i64,
         body: Incoming,
         documents: Budget,
     ) -> Request {
-        let body = Mutex::new(Some(body));
-        Request { id, operation, parts, query, target, user, now_ms, body, documents, share: None }
+        let Sender { caller, scheme, signature_age_ms } = sender;
+        Request {
+            id,
+            operation,
+            parts,
+            query,
+            target,
+            caller,
+            scheme,
+            signature_age_ms,
+            bucket_record,
+            now_ms,
+            body: Mutex::new(Some(body)),
+            documents,
+            share: None,
+        }
     }
 
     /// The body, which only one may have.
@@ -63,6 +87,32 @@ impl Request {
 
     pub fn headers(&self) -> &HeaderMap {
         &self.parts.headers
+    }
+
+    /// Who sent the request, where that has to be somebody.
+    pub fn user(&self) -> Result<&User, S3Error> {
+        self.caller.user().ok_or_else(|| ErrorCode::AccessDenied.into())
+    }
+
+    /// The canonical id of who writes what this request writes. Whose it is then is up to the bucket's ownership.
+    pub fn writer(&self) -> String {
+        self.caller.id().unwrap_or(acl::ANONYMOUS_ID).to_owned()
+    }
+
+    /// What the request is judged on; `None` where there is no bucket.
+    pub fn subject(&self) -> Option<Subject<'_>> {
+        Some(Subject {
+            bucket_name: self.bucket_name(),
+            bucket: self.bucket_record.as_ref()?,
+            key: self.target.key.as_deref(),
+            version_id: self.query.get("versionId"),
+            request_tags: None,
+        })
+    }
+
+    /// The same as [`Request::bucket`], without a copy.
+    pub fn bucket_name(&self) -> &str {
+        self.target.bucket.as_deref().unwrap_or_default()
     }
 
     /// The bucket that the request names; empty at the service level.

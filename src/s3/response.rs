@@ -93,11 +93,19 @@ pub fn xml(document: Writer) -> Response {
 }
 
 pub fn xml_with_status(status: StatusCode, document: Writer) -> Response {
-    let bytes = document.finish();
+    whole(status, "application/xml", document.finish().into())
+}
+
+/// A document that is kept as it came.
+pub fn json(text: String) -> Response {
+    whole(StatusCode::OK, "application/json", text.into())
+}
+
+fn whole(status: StatusCode, content_type: &'static str, bytes: Bytes) -> Response {
     let mut response = empty(status);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(bytes.len()));
-    *response.body_mut() = Full::new(Bytes::from(bytes)).map_err(|never| match never {}).boxed_unsync();
+    *response.body_mut() = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
     response
 }
 

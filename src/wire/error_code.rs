@@ -79,6 +79,7 @@ error_codes! {
     InternalError                              = 500, yes, "We encountered an internal error. Please try again.";
     InvalidAccessKeyId                         = 403, no,  "The AWS Access Key Id you provided does not exist in our records.";
     InvalidArgument                            = 400, no,  "Invalid Argument";
+    InvalidBucketAclWithBlockPublicAccessError = 400, no,  "Bucket cannot have public ACLs set with BlockPublicAccess enabled";
     InvalidBucketAclWithObjectOwnership        = 400, no,  "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting";
     InvalidBucketName                          = 400, no,  "The specified bucket is not valid.";
     InvalidBucketOwnerAWSAccountID             = 400, no,  "The value of the expected bucket owner parameter must be an AWS account ID.";

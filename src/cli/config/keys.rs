@@ -61,6 +61,13 @@ pub const KEYS: &[Key] = &[
         "Object ownership of new buckets. `BucketOwnerEnforced` turns ACLs off, the others turn them on.",
     ),
     key(
+        "default_public_access_block",
+        Kind::Bool,
+        "",
+        "Whether new buckets get a public access block with everything on, as on AWS, so that no policy or ACL can \
+         open one by mistake. Default: `true`, but `false` where `default_object_ownership` turns ACLs on.",
+    ),
+    key(
         "shutdown_timeout",
         Kind::Duration,
         "30s",

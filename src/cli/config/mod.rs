@@ -51,6 +51,8 @@ pub struct Settings {
     pub users: Vec<User>,
     /// Whether Signature Version 2 is taken too.
     pub sigv2: bool,
+    /// New buckets get a public access block with everything on.
+    pub block_public_access: bool,
     pub http: http::Settings,
     /// Its keyring is empty: the keys are read when the data directory is open.
     pub engine: engine::Settings,
@@ -155,6 +157,7 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
         blob_options: blob_options(&input)?,
         users: users(&input, key_pair)?,
         sigv2: input.parse("sigv2", boolean)?,
+        block_public_access: block_public_access(&input)?,
         http: http_settings(&input)?,
         engine: engine_settings(&input)?,
         encryption: encryption(&input)?,
@@ -166,6 +169,13 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
         return Err(input.error("blobs.url", reason));
     }
     Ok(settings)
+}
+
+/// On, unless new buckets have access control lists: who turns those on gets new buckets as AWS made them when it did.
+fn block_public_access(input: &Input<'_>) -> Result<bool, ConfigError> {
+    let ownership = input.parse("default_object_ownership", |text| word("default_object_ownership", text))?;
+    let block = input.parse_optional("default_public_access_block", boolean)?;
+    Ok(block.unwrap_or(ownership == "BucketOwnerEnforced"))
 }
 
 fn http_settings(input: &Input<'_>) -> Result<http::Settings, ConfigError> {

@@ -234,6 +234,7 @@ mod tests {
             versioning: Versioning::Never,
             object_lock: None,
             lists: BucketLists { ownership, acl: None },
+            access_revision: 0,
         }
     }
 

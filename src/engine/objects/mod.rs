@@ -15,10 +15,10 @@ mod tests;
 pub use history::{is_among_newest, lone_marker, old_version};
 pub use version_id::NULL_VERSION;
 
-use crate::engine::Error;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::object_lock::{self, Unlocked};
 use crate::engine::references;
+use crate::engine::{Engine, Error};
 use crate::meta::keys::{self, BucketId};
 use crate::meta::records::{
     Body, BucketRecord, ETag, Metadata, ProgressRecord, Record, VersionRecord, Versioning,
@@ -187,6 +187,27 @@ pub fn amend(
         put_other(tx, bucket.id, key, version);
     }
     Ok(found)
+}
+
+/// The tags of the version that a read of this id would find; `None` where it would find none.
+pub async fn tags(
+    engine: &Engine,
+    bucket: &BucketRecord,
+    key: &str,
+    version_id: Option<String>,
+) -> Result<Option<Vec<(String, String)>>, Error> {
+    let (bucket, key) = (bucket.clone(), key.to_owned());
+    let found = engine.meta.read(move |read| version(read, &bucket, &key, version_id.as_deref())).await;
+    match found {
+        Ok(found) => Ok(Some(found.version.metadata.tags)),
+        Err(
+            Error::NoSuchKey
+            | Error::NoSuchVersion
+            | Error::ObjectDeleted { .. }
+            | Error::IsDeleteMarker { .. },
+        ) => Ok(None),
+        Err(err) => Err(err),
+    }
 }
 
 /// What a delete did.

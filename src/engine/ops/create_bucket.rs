@@ -5,7 +5,8 @@ use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::Table;
 use crate::meta::keys::BucketId;
 use crate::meta::records::{
-    BucketLists, BucketLock, BucketRecord, ObjectOwnership, Record, TagsRecord, Versioning,
+    BucketLists, BucketLock, BucketRecord, ObjectOwnership, PublicAccessBlockRecord, Record, TagsRecord,
+    Versioning,
 };
 
 /// A bucket to be made.
@@ -20,6 +21,8 @@ pub struct CreateBucket {
     pub tags: Vec<(String, String)>,
     /// Its versions can be locked, so it keeps them from the start.
     pub object_lock: bool,
+    /// Nothing can open it to everybody, until somebody who may says otherwise.
+    pub blocks_public_access: bool,
 }
 
 /// When this returns, the name is the owner's. Of several at once exactly one succeeds; the others, and everybody
@@ -38,6 +41,7 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
         versioning: if request.object_lock { Versioning::Enabled } else { Versioning::Never },
         object_lock: request.object_lock.then(BucketLock::default),
         lists: BucketLists { ownership: request.ownership, acl },
+        access_revision: 0,
     };
     let tags = TagsRecord { tags: request.tags };
     engine
@@ -50,6 +54,9 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
             tx.put(Table::Buckets, request.name.as_bytes(), record.encode());
             if !tags.tags.is_empty() {
                 bucket_documents::write(tx, record.id, &tags);
+            }
+            if request.blocks_public_access {
+                bucket_documents::write(tx, record.id, &PublicAccessBlockRecord::ALL);
             }
             Ok(())
         })

@@ -22,6 +22,10 @@ pub struct BucketRecord {
     pub object_lock: Option<BucketLock>,
     #[cbor(n(5), default)]
     pub lists: BucketLists,
+    /// Counts the changes of the documents that say who may use the bucket, so that what was made of them can be kept
+    /// in memory. 0 while it never had a policy.
+    #[cbor(n(6), default)]
+    pub access_revision: u64,
 }
 
 /// Whether a bucket keeps old versions. Once enabled it can only be suspended.

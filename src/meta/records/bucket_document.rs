@@ -11,6 +11,8 @@ pub enum DocumentKind {
     Cors,
     Lifecycle,
     Encryption,
+    Policy,
+    PublicAccessBlock,
     Tags,
     Website,
 }
@@ -23,6 +25,8 @@ impl DocumentKind {
             DocumentKind::Cors => "cors",
             DocumentKind::Lifecycle => "lifecycle",
             DocumentKind::Encryption => "encryption",
+            DocumentKind::Policy => "policy",
+            DocumentKind::PublicAccessBlock => "public-access-block",
             DocumentKind::Tags => "tags",
             DocumentKind::Website => "website",
         }

@@ -3,6 +3,7 @@
 //! Fields are numbered. A new field is an `Option` or has a default, and takes the next number; a number is never
 //! used again. So an older record is still read, and nothing has to be rewritten when the program is upgraded.
 
+mod access;
 mod acl;
 mod bucket;
 mod bucket_document;
@@ -15,6 +16,7 @@ mod upload;
 mod version;
 mod website;
 
+pub use access::{PolicyRecord, PublicAccessBlockRecord};
 pub use acl::{Acl, BucketLists, Grant, Grantee, Group, ObjectOwnership, Permission};
 pub use bucket::{BucketRecord, Versioning};
 pub use bucket_document::{AccelerateRecord, BucketDocument, CorsRecord, CorsRule, DocumentKind, TagsRecord};
@@ -77,6 +79,8 @@ records! {
     CorsRecord = "CORS configuration",
     LifecycleRecord = "lifecycle configuration",
     LifecycleProgressRecord = "lifecycle progress",
+    PolicyRecord = "bucket policy",
+    PublicAccessBlockRecord = "public access block",
     TagsRecord = "set of bucket tags",
     AccelerateRecord = "acceleration setting",
     WebsiteRecord = "website configuration",

@@ -6,6 +6,7 @@ use crate::engine::copy_source::Source;
 use crate::engine::ops::copy_object::{self as engine_copy, CopyMetadata};
 use crate::s3::S3;
 use crate::s3::acl::{self, Of};
+use crate::s3::authorize::{self, Subject};
 use crate::s3::checksums;
 use crate::s3::conditions;
 use crate::s3::encryption;
@@ -28,6 +29,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
     let headers = request.headers();
     metadata::refuse_unsupported(headers)?;
     let acl = acl::from_headers(headers, Of::Object, s3)?;
+    authorize::list(s3, &request, &acl).await?;
     let copied_metadata =
         match directive(&request, "x-amz-metadata-directive", "Unknown metadata directive.")? {
             Directive::Copy => CopyMetadata::Keep,
@@ -46,11 +48,12 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         || headers.contains_key("x-amz-storage-class")
         || website_redirect.is_some()
         || algorithm.is_some();
+    let ReadableSource { source, sees_absence } = source(s3, &request, tags.is_none()).await?;
     let asked = engine_copy::CopyObject {
-        source: source(s3, &request).await?,
+        source,
         bucket: request.bucket(),
         key: request.key(),
-        writer: request.user.id.clone(),
+        writer: request.writer(),
         acl,
         metadata: copied_metadata,
         storage_class,
@@ -67,7 +70,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
     let key = asked.source.key.clone();
     let copied = engine_copy::copy_object(s3.engine(), asked).await.map_err(|err| match err {
         engine::Error::NoSuchKey if !names_source => err.into(),
-        err => of_source(err, &key),
+        err => of_source(err, &key, sees_absence),
     })?;
     let version = &copied.version;
 
@@ -90,8 +93,15 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
     Ok(answer)
 }
 
-/// What `x-amz-copy-source` names, once it is known that the caller may read it.
-pub async fn source(s3: &S3, request: &Request) -> Result<Source, S3Error> {
+/// A source that the caller may read.
+pub struct ReadableSource {
+    pub source: Source,
+    /// Whether the caller may be told that it is not there.
+    pub sees_absence: bool,
+}
+
+/// What `x-amz-copy-source` names, once it is known that the caller may read it, and its tags if they are copied.
+pub async fn source(s3: &S3, request: &Request, copies_tags: bool) -> Result<ReadableSource, S3Error> {
     let header = request.headers().get("x-amz-copy-source").map(|value| value.as_bytes()).unwrap_or_default();
     let CopySource { bucket, key, version_id } = CopySource::parse(header)?;
     if !bucket_name::is_valid(&bucket) {
@@ -102,18 +112,35 @@ pub async fn source(s3: &S3, request: &Request) -> Result<Source, S3Error> {
         return Err(S3Error::argument("x-amz-copy-source", id, "Invalid version id specified"));
     }
     let expected_owner = request.headers().get("x-amz-source-expected-bucket-owner");
-    s3.check_bucket(&bucket, Some(&request.user), expected_owner).await.map_err(|error| {
-        if error.code() == ErrorCode::NoSuchBucket { error.field("BucketName", &bucket) } else { error }
-    })?;
+    let record =
+        engine::ops::head_bucket::head_bucket(s3.engine(), &bucket).await.map_err(|err| match err {
+            engine::Error::NoSuchBucket => S3Error::from(err).field("BucketName", &bucket),
+            err => err.into(),
+        })?;
+    authorize::expected_owner(expected_owner, &record)?;
+    let subject = Subject {
+        bucket_name: &bucket,
+        bucket: &record,
+        key: Some(&key),
+        version_id: version_id.as_deref(),
+        request_tags: None,
+    };
+    let sees_absence = authorize::copy_source(s3, request, &subject, copies_tags).await?;
     let conditions: ReadConditions = conditions::copy_source(request.headers());
     let customer_key = encryption::copy_source_key(request.headers(), s3.may_bring_keys(&request.parts))?;
-    Ok(Source { bucket, key, version_id, conditions, customer_key })
+    let source = Source { bucket, key, version_id, conditions, customer_key };
+    Ok(ReadableSource { source, sees_absence })
 }
 
 /// A source that is a delete marker is missing, and one that is named is a mistake. The key that is missing is the
 /// source's, not the one that the request names.
-pub fn of_source(err: engine::Error, key: &str) -> S3Error {
+pub fn of_source(err: engine::Error, key: &str, sees_absence: bool) -> S3Error {
     match err {
+        engine::Error::NoSuchKey | engine::Error::ObjectDeleted { .. } | engine::Error::NoSuchVersion
+            if !sees_absence =>
+        {
+            ErrorCode::AccessDenied.into()
+        }
         engine::Error::NoSuchKey | engine::Error::ObjectDeleted { .. } => {
             S3Error::from(ErrorCode::NoSuchKey).field("Key", key)
         }

@@ -3,7 +3,7 @@
 use super::list_buckets::{arn, wrong_region};
 use super::put_bucket_ownership_controls::ownership as ownership_of_name;
 use crate::engine;
-use crate::engine::access::acl::AskedAcl;
+use crate::engine::access::acl::{self as lists, AskedAcl};
 use crate::meta::records::ObjectOwnership;
 use crate::s3::S3;
 use crate::s3::acl::{self, Of};
@@ -24,6 +24,12 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
     check_headers(&request)?;
     let ownership = ownership(s3, &request)?;
     let acl = list(s3, &request, ownership)?;
+    if s3.blocks_public_access()
+        && lists::asks_for_public(&acl)
+        && ownership != ObjectOwnership::BucketOwnerEnforced
+    {
+        return Err(ErrorCode::InvalidBucketAclWithBlockPublicAccessError.into());
+    }
     let mut tags = Tags::new();
     let bytes = document::read(&mut request, document::LEN_MAX).await?;
     if !bytes.is_empty() {
@@ -40,21 +46,22 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
     }
 
     let name = request.bucket();
-    let owner = request.user.id.clone();
+    let owner = request.user()?.id.clone();
     let object_lock = request
         .header("x-amz-bucket-object-lock-enabled")
         .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let asked = engine::ops::create_bucket::CreateBucket {
         name: name.clone(),
-        owner,
+        owner: owner.clone(),
         ownership,
         acl,
         tags,
         object_lock,
+        blocks_public_access: s3.blocks_public_access(),
     };
     match engine::ops::create_bucket::create_bucket(s3.engine(), asked).await {
         Ok(()) => {}
-        Err(engine::Error::BucketAlreadyExists { owner }) if owner == request.user.id => {
+        Err(engine::Error::BucketAlreadyExists { owner: theirs }) if theirs == owner => {
             return Err(ErrorCode::BucketAlreadyOwnedByYou.into());
         }
         Err(engine::Error::AclsDisabled) => return Err(acls_disabled(&request)),

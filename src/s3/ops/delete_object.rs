@@ -39,7 +39,7 @@ pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Erro
     };
     let asked = DeleteObject {
         bucket: request.bucket(),
-        owner: request.user.id.clone(),
+        owner: request.writer(),
         object,
         bypass_governance: object_lock::bypasses_governance(&request),
     };

@@ -5,6 +5,7 @@ use crate::engine;
 use crate::engine::conditions::{Tags, WriteConditions};
 use crate::engine::ops::delete_object::{Deleted, ObjectToDelete};
 use crate::s3::S3;
+use crate::s3::authorize;
 use crate::s3::document;
 use crate::s3::error::S3Error;
 use crate::s3::object_lock;
@@ -24,11 +25,14 @@ pub async fn delete_objects(s3: &S3, mut request: Request) -> Result<Response, S
     }
 
     // What cannot be a key or a version is answered for itself, and the engine never sees it.
-    let faults: Vec<Option<S3Error>> = list.objects.iter().map(fault).collect();
+    let mut faults: Vec<Option<S3Error>> = list.objects.iter().map(fault).collect();
+    for (object, fault) in list.objects.iter().zip(&mut faults).filter(|(_, fault)| fault.is_none()) {
+        *fault = refusal(s3, &request, object).await?;
+    }
     let sound = list.objects.iter().zip(&faults).filter(|(_, fault)| fault.is_none());
     let asked = engine::ops::delete_objects::DeleteObjects {
         bucket: request.bucket(),
-        owner: request.user.id.clone(),
+        owner: request.writer(),
         objects: sound.map(|(object, _)| object.clone()).collect(),
         bypass_governance: object_lock::bypasses_governance(&request),
     };
@@ -74,6 +78,16 @@ fn write_result(
                 .text("Message", error.message())
                 .close();
         }
+    }
+}
+
+/// Why the caller may not delete this one, if so.
+async fn refusal(s3: &S3, request: &Request, object: &ObjectToDelete) -> Result<Option<S3Error>, S3Error> {
+    let learns = matches!(object.conditions.if_match, Some(Tags::Listed(_)));
+    match authorize::deletion(s3, request, &object.key, object.version_id.as_deref(), learns).await {
+        Ok(()) => Ok(None),
+        Err(error) if error.code() == ErrorCode::AccessDenied => Ok(Some(error)),
+        Err(error) => Err(error),
     }
 }
 

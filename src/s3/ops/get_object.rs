@@ -23,7 +23,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 
 pub async fn get_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let asked = read(s3, &request)?;
-    let overrides = Overrides::parse(&request.query)?;
+    let overrides = Overrides::of(&request)?;
     let opened = match engine::ops::get_object::get_object(s3.engine(), asked).await {
         Ok(opened) => opened,
         Err(err) => return refusal(&request, err),
@@ -206,7 +206,18 @@ fn stream(
 pub struct Overrides(Vec<(HeaderName, HeaderValue)>);
 
 impl Overrides {
-    pub fn parse(query: &Query) -> Result<Overrides, S3Error> {
+    /// Who signs a request may choose its answer's headers, so that nobody makes others' links do so.
+    pub fn of(request: &Request) -> Result<Overrides, S3Error> {
+        let overrides = Overrides::parse(&request.query)?;
+        if !overrides.0.is_empty() && request.caller.user().is_none() {
+            return Err(S3Error::invalid_request(
+                "Request specific response headers cannot be used for anonymous GET requests.",
+            ));
+        }
+        Ok(overrides)
+    }
+
+    fn parse(query: &Query) -> Result<Overrides, S3Error> {
         const PARAMETERS: [(&str, HeaderName); 6] = [
             ("response-content-type", header::CONTENT_TYPE),
             ("response-content-language", header::CONTENT_LANGUAGE),

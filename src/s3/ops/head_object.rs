@@ -9,7 +9,7 @@ use crate::s3::response::Response;
 
 pub async fn head_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let asked = read(s3, &request)?;
-    let overrides = Overrides::parse(&request.query)?;
+    let overrides = Overrides::of(&request)?;
     match engine::ops::head_object::head_object(s3.engine(), asked).await {
         Ok(found) => {
             let mut answer = head(&request, &found, &overrides);

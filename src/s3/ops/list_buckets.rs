@@ -12,7 +12,7 @@ use crate::wire::error_code::ErrorCode;
 const MAX_BUCKETS: u32 = 10_000;
 
 pub async fn list_buckets(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let query = &request.query;
+    let (user, query) = (request.user()?, &request.query);
     let max = listing::number(query, "max-buckets", "maxBuckets")?.unwrap_or(MAX_BUCKETS);
     if !(1..=MAX_BUCKETS).contains(&max) {
         return Err(S3Error::argument(
@@ -38,7 +38,7 @@ pub async fn list_buckets(s3: &S3, request: Request) -> Result<Response, S3Error
     };
     let prefix = listing::prefix(query);
     let asked = engine::ops::list_buckets::ListBuckets {
-        owner: request.user.id.clone(),
+        owner: user.id.clone(),
         prefix: prefix.clone(),
         after,
         max: max as usize,
@@ -49,7 +49,7 @@ pub async fn list_buckets(s3: &S3, request: Request) -> Result<Response, S3Error
     };
 
     let mut document = response::document("ListAllMyBucketsResult");
-    response::write_owner(&mut document, "Owner", &request.user.id, Some(&request.user.display_name));
+    response::write_owner(&mut document, "Owner", &user.id, Some(&user.display_name));
     document.open("Buckets");
     for (name, bucket) in &page.buckets {
         document

@@ -11,11 +11,13 @@ pub mod delete_bucket_cors;
 pub mod delete_bucket_encryption;
 pub mod delete_bucket_lifecycle;
 pub mod delete_bucket_ownership_controls;
+pub mod delete_bucket_policy;
 pub mod delete_bucket_tagging;
 pub mod delete_bucket_website;
 pub mod delete_object;
 pub mod delete_object_tagging;
 pub mod delete_objects;
+pub mod delete_public_access_block;
 pub mod get_bucket_accelerate_configuration;
 pub mod get_bucket_acl;
 pub mod get_bucket_cors;
@@ -23,6 +25,8 @@ pub mod get_bucket_encryption;
 pub mod get_bucket_lifecycle_configuration;
 pub mod get_bucket_location;
 pub mod get_bucket_ownership_controls;
+pub mod get_bucket_policy;
+pub mod get_bucket_policy_status;
 pub mod get_bucket_tagging;
 pub mod get_bucket_versioning;
 pub mod get_bucket_website;
@@ -33,6 +37,7 @@ pub mod get_object_legal_hold;
 pub mod get_object_lock_configuration;
 pub mod get_object_retention;
 pub mod get_object_tagging;
+pub mod get_public_access_block;
 pub mod head_bucket;
 pub mod head_object;
 pub mod list_buckets;
@@ -48,6 +53,7 @@ pub mod put_bucket_cors;
 pub mod put_bucket_encryption;
 pub mod put_bucket_lifecycle_configuration;
 pub mod put_bucket_ownership_controls;
+pub mod put_bucket_policy;
 pub mod put_bucket_tagging;
 pub mod put_bucket_versioning;
 pub mod put_bucket_website;
@@ -57,6 +63,7 @@ pub mod put_object_legal_hold;
 pub mod put_object_lock_configuration;
 pub mod put_object_retention;
 pub mod put_object_tagging;
+pub mod put_public_access_block;
 pub mod rename_object;
 pub mod restore_object;
 pub mod settings;
@@ -96,11 +103,15 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         O::DeleteBucketEncryption => {
             Box::pin(delete_bucket_encryption::delete_bucket_encryption(s3, request)).await
         }
+        O::DeleteBucketPolicy => Box::pin(delete_bucket_policy::delete_bucket_policy(s3, request)).await,
         O::DeleteBucketTagging => Box::pin(delete_bucket_tagging::delete_bucket_tagging(s3, request)).await,
         O::DeleteBucketWebsite => Box::pin(delete_bucket_website::delete_bucket_website(s3, request)).await,
         O::DeleteObject => Box::pin(delete_object::delete_object(s3, request)).await,
         O::DeleteObjectTagging => Box::pin(delete_object_tagging::delete_object_tagging(s3, request)).await,
         O::DeleteObjects => Box::pin(delete_objects::delete_objects(s3, request)).await,
+        O::DeletePublicAccessBlock => {
+            Box::pin(delete_public_access_block::delete_public_access_block(s3, request)).await
+        }
         O::GetBucketAcl => Box::pin(get_bucket_acl::get_bucket_acl(s3, request)).await,
         O::GetBucketAccelerateConfiguration => {
             let get = get_bucket_accelerate_configuration::get_bucket_accelerate_configuration(s3, request);
@@ -116,6 +127,10 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         O::GetBucketOwnershipControls => {
             Box::pin(get_bucket_ownership_controls::get_bucket_ownership_controls(s3, request)).await
         }
+        O::GetBucketPolicy => Box::pin(get_bucket_policy::get_bucket_policy(s3, request)).await,
+        O::GetBucketPolicyStatus => {
+            Box::pin(get_bucket_policy_status::get_bucket_policy_status(s3, request)).await
+        }
         O::GetBucketTagging => Box::pin(get_bucket_tagging::get_bucket_tagging(s3, request)).await,
         O::GetBucketVersioning => Box::pin(get_bucket_versioning::get_bucket_versioning(s3, request)).await,
         O::GetBucketWebsite => Box::pin(get_bucket_website::get_bucket_website(s3, request)).await,
@@ -128,6 +143,9 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         }
         O::GetObjectRetention => Box::pin(get_object_retention::get_object_retention(s3, request)).await,
         O::GetObjectTagging => Box::pin(get_object_tagging::get_object_tagging(s3, request)).await,
+        O::GetPublicAccessBlock => {
+            Box::pin(get_public_access_block::get_public_access_block(s3, request)).await
+        }
         O::HeadBucket => head_bucket::head_bucket(s3, &request),
         O::HeadObject => Box::pin(head_object::head_object(s3, request)).await,
         O::ListBuckets => Box::pin(list_buckets::list_buckets(s3, request)).await,
@@ -152,6 +170,7 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
             Box::pin(put_bucket_ownership_controls::put_bucket_ownership_controls(s3, request)).await
         }
         O::PutBucketEncryption => Box::pin(put_bucket_encryption::put_bucket_encryption(s3, request)).await,
+        O::PutBucketPolicy => Box::pin(put_bucket_policy::put_bucket_policy(s3, request)).await,
         O::PutBucketTagging => Box::pin(put_bucket_tagging::put_bucket_tagging(s3, request)).await,
         O::PutBucketVersioning => Box::pin(put_bucket_versioning::put_bucket_versioning(s3, request)).await,
         O::PutBucketWebsite => Box::pin(put_bucket_website::put_bucket_website(s3, request)).await,
@@ -163,6 +182,9 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         }
         O::PutObjectRetention => Box::pin(put_object_retention::put_object_retention(s3, request)).await,
         O::PutObjectTagging => Box::pin(put_object_tagging::put_object_tagging(s3, request)).await,
+        O::PutPublicAccessBlock => {
+            Box::pin(put_public_access_block::put_public_access_block(s3, request)).await
+        }
         O::RenameObject => Box::pin(rename_object::rename_object(s3, request)).await,
         O::RestoreObject => Box::pin(restore_object::restore_object(s3, request)).await,
         O::UploadPart => Box::pin(upload_part::upload_part(s3, request)).await,

@@ -2,12 +2,14 @@
 //! object is like, in fields that mean what PutObject's headers do, so that what follows is a PutObject.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html>
 //!
-//! Order, the first failure wins: the bucket, the form up to its file, the key, the signature, whose bucket it is, the
-//! policy, then all that a PutObject refuses, and the file.
+//! Order, the first failure wins: the bucket, the form up to its file, the key, the signature, the form's policy, whether
+//! the caller may do it, then all that a PutObject refuses, and the file.
 
 use super::put_object::put_object;
 use crate::base::body::RequestBody;
 use crate::engine;
+use crate::s3::auth::Sender;
+use crate::s3::authorize;
 use crate::s3::body::Incoming;
 use crate::s3::error::S3Error;
 use crate::s3::operation::Operation;
@@ -19,6 +21,7 @@ use crate::s3::router::{Target, check_key};
 use crate::s3::{S3, Trace};
 use crate::wire::error_code::ErrorCode;
 use crate::wire::post_policy::{PolicyError, PostPolicy};
+use crate::wire::sigv4::Scheme;
 use crate::wire::xml::Writer;
 use crate::wire::{bucket_name, etag, percent};
 use http::StatusCode;
@@ -47,7 +50,8 @@ pub async fn post_object(
     if !bucket_name::is_valid(&bucket) {
         return Err(ErrorCode::InvalidBucketName.into());
     }
-    engine::ops::head_bucket::head_bucket(s3.engine(), &bucket).await?;
+    let record = engine::ops::head_bucket::head_bucket(s3.engine(), &bucket).await?;
+    authorize::expected_owner(parts.headers.get("x-amz-expected-bucket-owner"), &record)?;
 
     let Form { fields, mut file } = post_form::read(&parts.headers, body).await?;
     let key = fields.required("key")?.to_owned();
@@ -58,17 +62,17 @@ pub async fn post_object(
     let target = Arc::new(Target { key: Some(key.clone()), ..Target::clone(&target) });
     trace.target = target.clone();
 
-    let user = s3.0.auth.authenticate_form(&fields)?;
-    let expected_owner = parts.headers.get("x-amz-expected-bucket-owner");
-    s3.check_bucket(&bucket, user.as_deref(), expected_owner).await?;
-    let user = user.ok_or(ErrorCode::AccessDenied)?;
+    let caller = s3.0.auth.authenticate_form(&fields)?;
     check_policy(&fields, &bucket, &mut file, now_ms.div_euclid(1000))?;
 
     let location = object_url(&parts, &key);
     parts.headers = fields.to_headers(&parts.headers)?;
     let (file, documents) = (Incoming::of_form(file), s3.0.documents.clone());
-    let request =
-        Request::new(id, Operation::PostObject, parts, query, target, user, now_ms, file, documents);
+    let sender = Sender { caller, scheme: Scheme::Anonymous, signature_age_ms: None };
+    let operation = Operation::PostObject;
+    let record = Some(record);
+    let request = Request::new(id, operation, parts, query, target, sender, record, now_ms, file, documents);
+    authorize::request(s3, &request).await?;
     let stored = put_object(s3, request).await?;
     Ok(answer(stored, &fields, &bucket, &key, &location))
 }

@@ -3,11 +3,13 @@
 use crate::engine;
 use crate::engine::ops::rename_object as engine_rename;
 use crate::s3::S3;
+use crate::s3::authorize;
 use crate::s3::conditions;
 use crate::s3::error::S3Error;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
 use crate::s3::router::check_key;
+use crate::wire::error_code::ErrorCode;
 use crate::wire::percent;
 use http::StatusCode;
 
@@ -22,6 +24,7 @@ pub async fn rename_object(s3: &S3, request: Request) -> Result<Response, S3Erro
     if source.ends_with('/') || key.ends_with('/') {
         return Err(S3Error::invalid_request("Objects whose keys end in a slash cannot be renamed."));
     }
+    let sees_absence = authorize::rename_source(s3, &request, &source).await?;
     let asked = engine_rename::RenameObject {
         bucket: request.bucket(),
         source: source.clone(),
@@ -31,6 +34,7 @@ pub async fn rename_object(s3: &S3, request: Request) -> Result<Response, S3Erro
         token: token(&request)?,
     };
     engine_rename::rename_object(s3.engine(), asked).await.map_err(|err| match err {
+        engine::Error::NoSuchKey if !sees_absence => ErrorCode::AccessDenied.into(),
         engine::Error::NoSuchKey => S3Error::from(err).field("Key", source),
         err => err.into(),
     })?;

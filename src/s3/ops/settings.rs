@@ -174,7 +174,9 @@ async fn logging(s3: &S3, request: &mut Request) -> Result<Response, S3Error> {
         return Err(refused());
     }
     match engine::ops::head_bucket::head_bucket(s3.engine(), &target).await {
-        Ok(bucket) if bucket.owner == request.user.id => Err(not_implemented(request.operation)),
+        Ok(bucket) if request.caller.id() == Some(bucket.owner.as_str()) => {
+            Err(not_implemented(request.operation))
+        }
         Ok(_) | Err(engine::Error::NoSuchBucket) => Err(refused()),
         Err(err) => Err(err.into()),
     }

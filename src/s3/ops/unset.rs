@@ -32,19 +32,12 @@ fn document(operation: O) -> Option<Unset> {
         O::GetBucketAbac => with("AbacStatus", |document| {
             document.text("Status", "Disabled");
         }),
-        O::GetPublicAccessBlock => with("PublicAccessBlockConfiguration", |document| {
-            for name in ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"]
-            {
-                document.flag(name, true);
-            }
-        }),
         O::ListBucketAnalyticsConfigurations => empty_list("ListBucketAnalyticsConfigurationResult"),
         O::ListBucketInventoryConfigurations => empty_list("ListInventoryConfigurationsResult"),
         O::ListBucketMetricsConfigurations => empty_list("ListMetricsConfigurationsResult"),
         O::ListBucketIntelligentTieringConfigurations => {
             empty_list("ListBucketIntelligentTieringConfigurationsOutput")
         }
-        O::GetBucketPolicy | O::GetBucketPolicyStatus => Unset::Missing(E::NoSuchBucketPolicy),
         O::GetBucketReplication => Unset::Missing(E::ReplicationConfigurationNotFoundError),
         O::GetBucketAnalyticsConfiguration
         | O::GetBucketInventoryConfiguration

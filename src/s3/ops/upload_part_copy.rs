@@ -1,6 +1,6 @@
 //! UploadPartCopy: a part that is a range of another object.
 
-use super::copy_object::{COPY_SOURCE_VERSION_ID, of_source, source};
+use super::copy_object::{COPY_SOURCE_VERSION_ID, ReadableSource, of_source, source};
 use super::get_object::part_number;
 use super::upload_part::{engine_etag, of_upload, upload_id};
 use crate::engine;
@@ -29,12 +29,13 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
             )
         })?),
     };
+    let ReadableSource { source, sees_absence } = source(s3, &request, false).await?;
     let asked = engine::ops::upload_part_copy::UploadPartCopy {
         bucket: request.bucket(),
         key: request.key(),
         upload_id,
         part_number,
-        source: source(s3, &request).await?,
+        source,
         range: range.map(|range| (range.first, range.last)),
         customer_key: encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?,
     };
@@ -43,7 +44,7 @@ pub async fn upload_part_copy(s3: &S3, request: Request) -> Result<Response, S3E
         Ok(part) => part,
         Err(engine::Error::InvalidCopyRange { len }) => return Err(outside(&request, range, len)),
         Err(err @ engine::Error::NoSuchUpload) => return Err(of_upload(&request)(err)),
-        Err(err) => return Err(of_source(err, &key)),
+        Err(err) => return Err(of_source(err, &key, sees_absence)),
     };
 
     let mut document = response::document("CopyPartResult");

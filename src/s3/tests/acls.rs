@@ -35,6 +35,7 @@ async fn with_lists() -> Client {
     let client = Client::new();
     let create = client.ask("PUT", "/bucket").header("x-amz-object-ownership", "ObjectWriter");
     create.send().await.expect(200);
+    client.delete("/bucket?publicAccessBlock").await.expect(204);
     client
 }
 
@@ -113,7 +114,8 @@ async fn without_lists_only_what_is_so_anyway_may_be_asked_for() {
         ("BucketOwnerEnforced", "private", 200, ""),
         ("BucketOwnerEnforced", "public-read", 400, "InvalidBucketAclWithObjectOwnership"),
         ("", "public-read", 400, "AccessControlListNotSupported"),
-        ("BucketOwnerPreferred", "public-read", 200, ""),
+        ("BucketOwnerPreferred", "public-read", 400, "InvalidBucketAclWithBlockPublicAccessError"),
+        ("BucketOwnerPreferred", "private", 200, ""),
     ] {
         let ask = client.ask("PUT", "/another").header("x-amz-acl", acl);
         let ask = if ownership.is_empty() { ask } else { ask.header("x-amz-object-ownership", ownership) };

@@ -174,7 +174,6 @@ async fn what_is_not_implemented_is_never_taken_for_something_else() {
     client.put("/bucket/key", "original").await.expect(200);
     for (method, target) in [
         ("POST", "/bucket?metadataTable"),
-        ("PUT", "/bucket?policy"),
         ("DELETE", "/bucket?metadataTable"),
         ("PUT", "/bucket/key?annotation"),
         ("GET", "/bucket/key?torrent"),

@@ -1,5 +1,6 @@
 //! The front end over stores in memory: what a client sees, without a connection.
 
+mod access;
 mod acls;
 mod bodies;
 mod buckets;
@@ -91,6 +92,7 @@ impl Client {
             default_object_ownership: ObjectOwnership::default(),
             sigv2: false,
             keys_need_tls: false,
+            block_public_access: true,
         };
         change(&mut settings);
         Client { s3: S3::new(engine, settings), clock, signer: signer("alice") }

@@ -94,3 +94,68 @@ async fn users_of_a_configuration_file_have_buckets_of_their_own() {
     assert_eq!(ann.get("of-ann", "key").await.unwrap().expect(200).text(), "ann's");
     assert!(!gateway.log().contains("secret-of"), "no secret is logged");
 }
+
+#[tokio::test]
+async fn a_policy_lets_in_others_and_everybody_until_it_is_gone_and_survives_a_restart() {
+    let mut gateway = Gateway::prepare(&[]);
+    gateway.configure(
+        "[[users]]\nname = \"ann\"\nid = \"ann-id\"\naccess_key_id = \"ANN\"\nsecret_access_key = \"secret-of-ann\"\n\
+         [[users]]\nname = \"bob\"\nid = \"bob-id\"\naccess_key_id = \"BOB\"\nsecret_access_key = \"secret-of-bob\"\n",
+    );
+    gateway.spawn(&[]);
+    gateway.wait_ready().await;
+    let users = |gateway: &Gateway| {
+        let user = |id: &str, secret: &str| Client::new(&gateway.endpoint(), id, secret);
+        (user("ANN", "secret-of-ann"), user("BOB", "secret-of-bob"))
+    };
+    let (ann, _) = users(&gateway);
+    ann.send("PUT", "/shared", &[], "").await.unwrap().expect(200);
+    ann.put("shared", "public/key", "open").await.unwrap().expect(200);
+    ann.put("shared", "private/key", "closed").await.unwrap().expect(200);
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::shared/public/*",
+         "Condition":{"IpAddress":{"aws:SourceIp":["127.0.0.0/8","::1/128"]}}},
+        {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::bob-id:root"},"Action":["s3:PutObject","s3:ListBucket"],
+         "Resource":["arn:aws:s3:::shared","arn:aws:s3:::shared/public/${aws:username}/*"]},
+        {"Effect":"Deny","Principal":"*","Action":"s3:*","Resource":"arn:aws:s3:::shared/public/secret/*"}]}"#;
+    ann.send("PUT", "/shared?policy", &[], policy).await.unwrap().expect(204);
+    for started in ["once", "again"] {
+        let (ann, bob) = users(&gateway);
+        assert_eq!(ann.send("GET", "/shared?policy", &[], "").await.unwrap().expect(200).text(), policy);
+        assert_eq!(
+            send(&gateway, "GET", "/shared/public/key", "").await.expect(200).text(),
+            "open",
+            "{started}"
+        );
+        send(&gateway, "GET", "/shared/private/key", "").await.expect_code(403, "AccessDenied");
+        send(&gateway, "GET", "/shared/public/missing", "").await.expect_code(403, "AccessDenied");
+        send(&gateway, "PUT", "/shared/public/bob/key", "x").await.expect_code(403, "AccessDenied");
+        send(&gateway, "GET", "/shared", "").await.expect_code(403, "AccessDenied");
+        bob.put("shared", "public/bob/key", "bob's").await.unwrap().expect(200);
+        bob.put("shared", "public/key", "bob's").await.unwrap().expect_code(403, "AccessDenied");
+        bob.send("GET", "/shared", &[], "").await.unwrap().expect(200);
+        bob.send("GET", "/shared?policy", &[], "").await.unwrap().expect_code(403, "AccessDenied");
+        ann.put("shared", "public/secret/key", "x").await.unwrap().expect_code(403, "AccessDenied");
+        if started == "once" {
+            gateway.restart().await;
+        }
+    }
+    let (ann, bob) = users(&gateway);
+    ann.send("DELETE", "/shared?policy", &[], "").await.unwrap().expect(204);
+    send(&gateway, "GET", "/shared/public/key", "").await.expect_code(403, "AccessDenied");
+    bob.send("GET", "/shared", &[], "").await.unwrap().expect_code(403, "AccessDenied");
+}
+
+#[tokio::test]
+async fn a_new_bucket_is_kept_from_being_opened_unless_configured_otherwise() {
+    let policy = r#"{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}}"#;
+    for (variables, status) in
+        [(&[][..], 403), (&[("DOVETAIL_DEFAULT_PUBLIC_ACCESS_BLOCK", "false")][..], 204)]
+    {
+        let gateway = with_bucket(variables).await;
+        gateway.client().send("PUT", "/bucket?policy", &[], policy).await.unwrap().expect(status);
+        gateway.client().put("bucket", "key", "x").await.unwrap().expect(200);
+        let open = if status == 204 { 200 } else { 403 };
+        send(&gateway, "GET", "/bucket/key", "").await.expect(open);
+    }
+}

@@ -136,7 +136,7 @@ pub fn of_bucket(owner: &str, ownership: ObjectOwnership, asked: &AskedAcl) -> R
 }
 
 /// What a list is shown as.
-pub fn grants(owner: &str, acl: Option<&Acl>) -> Vec<Grant> {
+pub fn entries(owner: &str, acl: Option<&Acl>) -> Vec<Grant> {
     acl.map_or_else(|| vec![full_control(owner)], |acl| acl.grants.clone())
 }
 
@@ -289,7 +289,7 @@ mod tests {
             (C::BucketOwnerFullControl, vec![full_control("writer"), full_control("owner")], false),
         ] {
             let acl = of_object(&bucket, "writer", &AskedAcl::Canned(canned)).unwrap();
-            assert_eq!(grants("writer", acl.as_ref()), expected, "{canned:?}");
+            assert_eq!(entries("writer", acl.as_ref()), expected, "{canned:?}");
             assert_eq!(is_public(acl.as_ref()), public, "{canned:?}");
             assert_eq!(asks_for_public(&AskedAcl::Canned(canned)), public, "{canned:?}");
         }

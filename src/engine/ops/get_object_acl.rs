@@ -34,7 +34,7 @@ pub async fn get_object_acl(engine: &Engine, request: GetObjectAcl) -> Result<Ob
                 objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
             let owner = acl::owner_of(&bucket, &version).to_string();
             let acl = version.acl.as_ref().filter(|_| !acl::is_disabled(&bucket));
-            Ok(ObjectAcl { grants: acl::grants(&owner, acl), owner, shown_id })
+            Ok(ObjectAcl { grants: acl::entries(&owner, acl), owner, shown_id })
         })
         .await
 }

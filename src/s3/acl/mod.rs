@@ -11,9 +11,10 @@ mod tests;
 pub use document::{DOCUMENT_LEN_MAX, write};
 pub use headers::{from_headers, has_grants};
 
-use crate::engine::access::acl::{ANONYMOUS_ID, AskedAcl};
+use crate::engine::access::acl::{self, ANONYMOUS_ID, AskedAcl};
 use crate::meta::records::{Grantee, Group};
 use crate::s3::S3;
+use crate::s3::authorize;
 use crate::s3::document::read;
 use crate::s3::error::S3Error;
 use crate::s3::request::Request;
@@ -45,9 +46,20 @@ pub struct Replacement {
     pub acl: AskedAcl,
 }
 
+/// The list that the headers ask for, if the bucket's public access block lets it. Where there are no lists, nobody has
+/// to be known who is named in one.
+pub async fn of_request(s3: &S3, request: &Request, of: Of) -> Result<AskedAcl, S3Error> {
+    if request.bucket_record.as_ref().is_some_and(acl::is_disabled) && has_grants(request.headers()) {
+        return Err(ErrorCode::AccessControlListNotSupported.into());
+    }
+    let asked = from_headers(request.headers(), of, s3)?;
+    authorize::list(s3, request, &asked).await?;
+    Ok(asked)
+}
+
 /// The list of PutBucketAcl and PutObjectAcl, which stands in the headers or in the body and never in both.
 pub async fn replacement(s3: &S3, request: &mut Request, of: Of) -> Result<Replacement, S3Error> {
-    let in_headers = from_headers(request.headers(), of, s3)?;
+    let in_headers = of_request(s3, request, of).await?;
     let bytes = read(request, DOCUMENT_LEN_MAX).await?;
     match (in_headers, bytes.is_empty()) {
         (AskedAcl::Nothing, true) => {

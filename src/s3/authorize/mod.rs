@@ -207,11 +207,21 @@ async fn judge(
             existing_tags: tags.as_deref(),
             ..facts(s3, request, &subject.bucket.owner, Some(subject))
         };
-        if !is_allowed(s3, request, subject, access, *action, &facts).await? {
-            return Err(ErrorCode::AccessDenied.into());
+        match is_allowed(s3, request, subject, access, *action, &facts).await {
+            Ok(true) => {}
+            Ok(false) => return Err(ErrorCode::AccessDenied.into()),
+            // Whose the object is and what its list says could not be found out.
+            Err(error) if is_absence(&error) && !sees_absence(s3, request, subject, access).await? => {
+                return Err(ErrorCode::AccessDenied.into());
+            }
+            Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+fn is_absence(error: &S3Error) -> bool {
+    matches!(error.code(), ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion | ErrorCode::MethodNotAllowed)
 }
 
 async fn is_allowed(
@@ -230,22 +240,30 @@ async fn is_allowed(
         owner: &subject.bucket.owner,
         facts,
     };
-    match access::decide(&question, access) {
-        Decision::Allowed => Ok(true),
-        Decision::Denied => Ok(false),
-        Decision::UpToAcl => {
-            let question = lists::ListQuestion {
-                account: request.caller.id(),
-                action,
-                bucket_name: subject.bucket_name,
-                bucket: subject.bucket,
-                key,
-                version_id: subject.version_id,
-                ignores_public: access.ignores_public_acls(),
-            };
-            Ok(lists::grants(s3.engine(), question).await?)
-        }
-    }
+    let creates = creates_object(request.operation);
+    let is_allowed = match access::decide(&question, access) {
+        Decision::Denied => return Ok(false),
+        Decision::Allowed if !lists::concerns(subject.bucket, action, creates) => return Ok(true),
+        Decision::Allowed => true,
+        Decision::UpToAcl => false,
+    };
+    let question = lists::ListQuestion {
+        account: request.caller.id(),
+        action,
+        bucket_name: subject.bucket_name,
+        bucket: subject.bucket,
+        key,
+        version_id: subject.version_id,
+        ignores_public: access.ignores_public_acls(),
+        creates,
+        is_allowed,
+    };
+    Ok(lists::grants(s3.engine(), question).await?)
+}
+
+/// Whether the request writes an object, or begins to.
+fn creates_object(operation: O) -> bool {
+    matches!(operation, O::PutObject | O::PostObject | O::CopyObject | O::CreateMultipartUpload)
 }
 
 /// Whether the caller may know that an object is not there: who may not list the bucket is told that access is denied,
@@ -316,7 +334,7 @@ fn reads_object(operation: O) -> bool {
 fn extra(request: &Request, bucket: &BucketRecord) -> Vec<Action> {
     let headers = request.headers();
     let mut actions = Vec::new();
-    if matches!(request.operation, O::PutObject | O::PostObject | O::CopyObject | O::CreateMultipartUpload) {
+    if creates_object(request.operation) {
         if headers.get("x-amz-tagging").is_some_and(|tags| !tags.is_empty()) {
             actions.push(Action::PutObjectTagging);
         }

@@ -28,8 +28,7 @@ pub const COPY_SOURCE_VERSION_ID: HeaderName = HeaderName::from_static("x-amz-co
 pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let headers = request.headers();
     metadata::refuse_unsupported(headers)?;
-    let acl = acl::from_headers(headers, Of::Object, s3)?;
-    authorize::list(s3, &request, &acl).await?;
+    let acl = acl::of_request(s3, &request, Of::Object).await?;
     let copied_metadata =
         match directive(&request, "x-amz-metadata-directive", "Unknown metadata directive.")? {
             Directive::Copy => CopyMetadata::Keep,
@@ -125,7 +124,10 @@ pub async fn source(s3: &S3, request: &Request, copies_tags: bool) -> Result<Rea
         version_id: version_id.as_deref(),
         request_tags: None,
     };
-    let sees_absence = authorize::copy_source(s3, request, &subject, copies_tags).await?;
+    let sees_absence = authorize::copy_source(s3, request, &subject, copies_tags).await.map_err(
+        // The key that is missing is the source's.
+        |error| if error.code() == ErrorCode::NoSuchKey { error.field("Key", &key) } else { error },
+    )?;
     let conditions: ReadConditions = conditions::copy_source(request.headers());
     let customer_key = encryption::copy_source_key(request.headers(), s3.may_bring_keys(&request.parts))?;
     let source = Source { bucket, key, version_id, conditions, customer_key };

@@ -3,7 +3,6 @@
 use crate::engine;
 use crate::s3::S3;
 use crate::s3::acl::{self, Of};
-use crate::s3::authorize;
 use crate::s3::checksums;
 use crate::s3::encryption;
 use crate::s3::error::S3Error;
@@ -19,8 +18,7 @@ const CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("x-amz-checksum-a
 pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Response, S3Error> {
     let headers = request.headers();
     metadata::refuse_unsupported(headers)?;
-    let acl = acl::from_headers(headers, Of::Object, s3)?;
-    authorize::list(s3, &request, &acl).await?;
+    let acl = acl::of_request(s3, &request, Of::Object).await?;
     let metadata = metadata::from_headers(headers)?;
     let checksum = checksums::of_upload(headers)?;
     let encryption = encryption::of_new_object(headers, s3.may_bring_keys(&request.parts))?;

@@ -4,7 +4,6 @@
 use crate::engine;
 use crate::s3::S3;
 use crate::s3::acl::{self, Of};
-use crate::s3::authorize;
 use crate::s3::conditions;
 use crate::s3::encryption;
 use crate::s3::error::S3Error;
@@ -17,8 +16,7 @@ use http::StatusCode;
 
 pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     metadata::refuse_unsupported(request.headers())?;
-    let acl = acl::from_headers(request.headers(), Of::Object, s3)?;
-    authorize::list(s3, &request, &acl).await?;
+    let acl = acl::of_request(s3, &request, Of::Object).await?;
     let metadata = metadata::from_headers(request.headers())?;
     let conditions = conditions::write(request.headers())?;
     let lock = object_lock::from_headers(request.headers(), request.now_ms)?;

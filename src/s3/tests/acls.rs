@@ -116,6 +116,7 @@ async fn without_lists_only_what_is_so_anyway_may_be_asked_for() {
         ("", "public-read", 400, "AccessControlListNotSupported"),
         ("BucketOwnerPreferred", "public-read", 400, "InvalidBucketAclWithBlockPublicAccessError"),
         ("BucketOwnerPreferred", "private", 200, ""),
+        ("BucketOwnerPreferred", "log-delivery-write", 200, ""),
     ] {
         let ask = client.ask("PUT", "/another").header("x-amz-acl", acl);
         let ask = if ownership.is_empty() { ask } else { ask.header("x-amz-object-ownership", ownership) };
@@ -223,4 +224,197 @@ async fn uploads_and_copies_get_the_list_that_their_request_names() {
     assert_eq!(grants(&client.get("/bucket/plain?acl").await.expect(200)).len(), 1, "lists are not copied");
     copy("/bucket/listed").header("x-amz-acl", "authenticated-read").send().await.expect(200);
     assert_eq!(grants(&client.get("/bucket/listed?acl").await.expect(200)).len(), 2);
+}
+
+/// Sets a list by its canned name.
+async fn set(client: &Client, target: &str, canned: &str) -> Answer {
+    client.ask("PUT", target).header("x-amz-acl", canned).body("").send().await
+}
+
+#[tokio::test]
+async fn a_buckets_list_lets_others_list_write_and_see_the_list() {
+    let client = with_lists().await;
+    client.put("/bucket/key", "of alice").await.expect(200);
+    let bob = client.as_user("bob");
+    // What bob may do: list, write, read the list, write the list.
+    for (permission, expected) in [
+        ("READ", [true, false, false, false]),
+        ("WRITE", [false, true, false, false]),
+        ("READ_ACP", [false, false, true, false]),
+        ("WRITE_ACP", [false, false, false, true]),
+        ("FULL_CONTROL", [true, true, true, true]),
+    ] {
+        let list = policy(ALICE, &[(ALICE, "FULL_CONTROL"), (BOB, permission)]);
+        client.put("/bucket?acl", list.clone()).await.expect(200);
+        let found = [
+            bob.get("/bucket").await.status == 200,
+            bob.put("/bucket/of-bob", "of bob").await.status == 200,
+            bob.get("/bucket?acl").await.status == 200,
+            bob.put("/bucket?acl", list).await.status == 200,
+        ];
+        assert_eq!(found, expected, "{permission}");
+        assert_eq!(bob.head("/bucket").await.status == 200, expected[0], "{permission}");
+        assert_eq!(bob.get("/bucket?uploads").await.status == 200, expected[0], "{permission}");
+        assert_eq!(bob.get("/bucket?versions").await.status == 200, expected[0], "{permission}");
+        // Whatever the bucket's list says, objects have their own, and settings are the owner's.
+        bob.get("/bucket/key").await.expect_error(403, "AccessDenied");
+        bob.get("/bucket?ownershipControls").await.expect_error(403, "AccessDenied");
+        bob.get("/bucket?tagging").await.expect_error(403, "AccessDenied");
+        client.ask("GET", "/bucket").anonymous().send().await.expect_error(403, "AccessDenied");
+    }
+}
+
+#[tokio::test]
+async fn groups_are_everybody_and_everybody_who_signs() {
+    let client = with_lists().await;
+    client.put("/bucket/key", "x").await.expect(200);
+    let bob = client.as_user("bob");
+    for (canned, [signed_reads, signed_writes, nobody_reads, nobody_writes]) in [
+        ("private", [false, false, false, false]),
+        ("public-read", [true, false, true, false]),
+        ("public-read-write", [true, true, true, true]),
+        ("authenticated-read", [true, false, false, false]),
+        ("log-delivery-write", [false, false, false, false]),
+    ] {
+        set(&client, "/bucket?acl", canned).await.expect(200);
+        assert_eq!(bob.get("/bucket").await.status == 200, signed_reads, "{canned}");
+        assert_eq!(bob.put("/bucket/b", "x").await.status == 200, signed_writes, "{canned}");
+        assert_eq!(bob.delete("/bucket/b").await.status == 204, signed_writes, "{canned}");
+        let nobody = |method, target| client.ask(method, target).anonymous();
+        assert_eq!(nobody("GET", "/bucket").send().await.status == 200, nobody_reads, "{canned}");
+        let put = nobody("PUT", "/bucket/n").body("x").send().await;
+        assert_eq!(put.status == 200, nobody_writes, "{canned}");
+        nobody("GET", "/bucket?acl").send().await.expect_error(403, "AccessDenied");
+    }
+    for (canned, signed, nobody) in [
+        ("private", 403, 403),
+        ("public-read", 200, 200),
+        ("public-read-write", 200, 200),
+        ("authenticated-read", 200, 403),
+    ] {
+        set(&client, "/bucket?acl", "private").await.expect(200);
+        set(&client, "/bucket/key?acl", canned).await.expect(200);
+        bob.get("/bucket/key").await.expect(signed);
+        bob.put("/bucket/key", "overwritten").await.expect_error(403, "AccessDenied");
+        bob.get("/bucket/key?acl").await.expect_error(403, "AccessDenied");
+        client.ask("GET", "/bucket/key").anonymous().send().await.expect(nobody);
+        let head = client.ask("HEAD", "/bucket/key").anonymous().send().await;
+        head.expect(nobody);
+    }
+}
+
+#[tokio::test]
+async fn an_objects_list_lets_others_read_it_and_its_list() {
+    let client = with_lists().await;
+    let bob = client.as_user("bob");
+    for (permission, [reads, sees_list, sets_list]) in [
+        ("READ", [true, false, false]),
+        ("WRITE", [false, false, false]),
+        ("READ_ACP", [false, true, false]),
+        ("WRITE_ACP", [false, false, true]),
+        ("FULL_CONTROL", [true, true, true]),
+    ] {
+        client.put("/bucket/key", "x").await.expect(200);
+        let list = policy(ALICE, &[(ALICE, "FULL_CONTROL"), (BOB, permission)]);
+        client.put("/bucket/key?acl", list.clone()).await.expect(200);
+        assert_eq!(bob.get("/bucket/key").await.status == 200, reads, "{permission}");
+        assert_eq!(bob.get("/bucket/key?acl").await.status == 200, sees_list, "{permission}");
+        assert_eq!(bob.put("/bucket/key?acl", list).await.status == 200, sets_list, "{permission}");
+        bob.delete("/bucket/key").await.expect_error(403, "AccessDenied");
+        let copy = bob.ask("PUT", "/of-bob/copy").header("x-amz-copy-source", "bucket/key");
+        bob.put("/of-bob", "").await;
+        assert_eq!(copy.send().await.status == 200, reads, "{permission}");
+    }
+    // Who may not list the bucket does not learn what is not there.
+    bob.get("/bucket/missing").await.expect_error(403, "AccessDenied");
+    bob.get("/bucket/missing?acl").await.expect_error(403, "AccessDenied");
+    client.get("/bucket/missing").await.expect_error(404, "NoSuchKey");
+    set(&client, "/bucket?acl", "public-read").await.expect(200);
+    bob.get("/bucket/missing").await.expect_error(404, "NoSuchKey");
+}
+
+#[tokio::test]
+async fn an_object_is_its_writers_unless_the_bucket_or_the_writer_says_otherwise() {
+    for (ownership, canned, owner) in [
+        ("ObjectWriter", "", BOB),
+        ("ObjectWriter", "bucket-owner-full-control", BOB),
+        ("BucketOwnerPreferred", "", BOB),
+        ("BucketOwnerPreferred", "bucket-owner-full-control", ALICE),
+    ] {
+        let client = with_lists().await;
+        client.put("/bucket?ownershipControls", controls(ownership)).await.expect(200);
+        set(&client, "/bucket?acl", "public-read-write").await.expect(200);
+        let bob = client.as_user("bob");
+        let put = bob.ask("PUT", "/bucket/key");
+        let put = if canned.is_empty() { put } else { put.header("x-amz-acl", canned) };
+        put.body("of bob").send().await.expect(200);
+        let create = bob.ask("POST", "/bucket/large?uploads");
+        let create = if canned.is_empty() { create } else { create.header("x-amz-acl", canned) };
+        let upload = create.send().await.expect(200).element("UploadId");
+        let parts = bob.get(&format!("/bucket/large?uploadId={upload}")).await.expect(200);
+        assert_eq!(parts.elements("ID"), [BOB, owner], "initiator and owner with {ownership} {canned}");
+        bob.delete(&format!("/bucket/large?uploadId={upload}")).await.expect(204);
+
+        let listed = client.get("/bucket").await.expect(200);
+        assert_eq!(listed.element("ID"), owner, "{ownership} {canned}");
+        // The bucket's owner reads what is another's only if its list says so, and deletes it in any case.
+        let readable = owner == ALICE || !canned.is_empty();
+        assert_eq!(client.get("/bucket/key").await.status == 200, readable, "{ownership} {canned}");
+        assert_eq!(client.get("/bucket/key?acl").await.status == 200, readable, "{ownership} {canned}");
+        let policy = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;
+        client.put("/bucket?policy", policy).await.expect(204);
+        let by_policy = client.ask("GET", "/bucket/key").anonymous().send().await;
+        assert_eq!(by_policy.status == 200, owner == ALICE, "a policy is about the bucket owner's objects");
+        client
+            .put("/bucket?ownershipControls", controls("BucketOwnerEnforced"))
+            .await
+            .expect_error(400, "InvalidBucketAclWithObjectOwnership");
+        set(&client, "/bucket?acl", "private").await.expect(200);
+        client.put("/bucket?ownershipControls", controls("BucketOwnerEnforced")).await.expect(200);
+        assert_eq!(client.get("/bucket").await.expect(200).element("ID"), ALICE);
+        assert_eq!(client.get("/bucket/key").await.expect(200).text(), "of bob");
+        client.delete("/bucket/key").await.expect(204);
+    }
+}
+
+#[tokio::test]
+async fn what_is_written_without_a_signature_is_nobodys() {
+    let client = with_lists().await;
+    set(&client, "/bucket?acl", "public-read-write").await.expect(200);
+    let nobody = |method, target| client.ask(method, target).anonymous();
+    nobody("PUT", "/bucket/key").body("x").send().await.expect(200);
+    assert_eq!(client.get("/bucket").await.expect(200).element("ID"), "65a011a29cdf8ec533ec3d1ccaae921c");
+    nobody("GET", "/bucket/key").send().await.expect(200);
+    client.get("/bucket/key").await.expect_error(403, "AccessDenied");
+    nobody("DELETE", "/bucket/key").send().await.expect(204);
+}
+
+#[tokio::test]
+async fn a_public_access_block_refuses_or_ignores_public_lists() {
+    let client = with_lists().await;
+    client.put("/bucket/key", "x").await.expect(200);
+    set(&client, "/bucket?acl", "public-read").await.expect(200);
+    set(&client, "/bucket/key?acl", "public-read").await.expect(200);
+    let bob = client.as_user("bob");
+    let block = |name: &str| {
+        format!("<PublicAccessBlockConfiguration><{name}>true</{name}></PublicAccessBlockConfiguration>")
+    };
+    client.put("/bucket?publicAccessBlock", block("IgnorePublicAcls")).await.expect(200);
+    for who in [bob.get("/bucket").await, bob.get("/bucket/key").await] {
+        who.expect_error(403, "AccessDenied");
+    }
+    client.ask("GET", "/bucket/key").anonymous().send().await.expect_error(403, "AccessDenied");
+    set(&client, "/bucket?acl", "public-read-write").await.expect(200);
+    client.put("/bucket?publicAccessBlock", block("BlockPublicAcls")).await.expect(200);
+    bob.get("/bucket/key").await.expect(200);
+    for canned in ["public-read", "public-read-write", "authenticated-read"] {
+        set(&client, "/bucket?acl", canned).await.expect_error(403, "AccessDenied");
+        set(&client, "/bucket/key?acl", canned).await.expect_error(403, "AccessDenied");
+        set(&client, "/bucket/new", canned).await.expect_error(403, "AccessDenied");
+    }
+    let public = policy(ALICE, &[(ALL_USERS, "READ")]);
+    client.put("/bucket/key?acl", public).await.expect_error(403, "AccessDenied");
+    set(&client, "/bucket/new", "private").await.expect(200);
+    let named = policy(ALICE, &[(BOB, "READ")]);
+    client.put("/bucket/key?acl", named).await.expect(200);
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Command, Subcommand};
 
-use super::{abort, completions, cp, get, ls, mb, presign, put, resume, rm, stat, uploads};
+use super::{abort, completions, cp, get, key, ls, mb, presign, put, resume, rm, stat, uploads, user};
 
 #[derive(Subcommand)]
 pub enum ClientCommand {
@@ -41,6 +41,12 @@ pub enum ClientCommand {
     /// Print a URL that whoever has it may use
     #[command(after_help = presign::HELP)]
     Presign(presign::PresignArgs),
+    /// Make, list and remove the users of a running gateway
+    #[command(after_help = user::HELP)]
+    User(user::UserArgs),
+    /// Make and revoke the access keys of its users
+    #[command(after_help = key::HELP)]
+    Key(key::KeyArgs),
     /// Print what a shell needs to complete these commands
     #[command(after_help = completions::COMPLETIONS_HELP)]
     Completions(completions::CompletionsArgs),
@@ -63,6 +69,8 @@ pub fn run(command: ClientCommand, whole: Command) -> ExitCode {
         ClientCommand::Stat(args) => stat::stat(args),
         ClientCommand::Mb(args) => mb::mb(args),
         ClientCommand::Presign(args) => presign::presign(args),
+        ClientCommand::User(args) => user::user(args),
+        ClientCommand::Key(args) => key::key(args),
         ClientCommand::Completions(args) => completions::completions(&args, whole),
         ClientCommand::Man(args) => completions::man(&args, whole),
     }

@@ -6,6 +6,7 @@
 //!   LOCK          held by the process that uses the directory
 //!   credentials   the key pair made on a first start without users
 //!   master.key    the master key of encryption made on a first start without one
+//!   user-secrets.key   what the secrets of users made at run time are sealed with
 //!   meta/         RocksDB
 //!   blobs/        the local backend
 //!   tmp/          unfinished blobs; emptied at start

@@ -16,6 +16,7 @@ use super::config::{self, Flags, Settings, User};
 use super::credentials;
 use super::data_dir::DataDir;
 use super::failure::Failure;
+use super::sealing_key;
 use super::signals;
 use super::stores::{self, Keys, Stores};
 use super::welcome::{SecretPlace, Welcome};
@@ -24,6 +25,7 @@ use crate::base::buffers::{CHUNK_LEN, CHUNKS_PER_BODY};
 use crate::base::tasks::Tasks;
 use crate::blob;
 use crate::engine::Engine;
+use crate::engine::users::Users;
 use crate::http::own_endpoints::{OwnEndpoints, Readiness};
 use crate::http::tls::Certificates;
 use crate::http::{FrontEnd, Server, Stopped};
@@ -75,13 +77,16 @@ async fn run(settings: Settings, secret_in_environment: bool) -> Result<(), Fail
     stores::check_blobs(&settings, &tasks)?;
     let data_dir = DataDir::open(&settings.data_dir).map_err(|err| Failure::running(&err))?;
     let (users, secret) = users(&settings, &data_dir, secret_in_environment)?;
+    let sealing_key = sealing_key::load_or_create(&data_dir).map_err(|err| Failure::running(&err))?;
 
     let exporter = metrics::install();
     let stores = Stores::open(&settings, data_dir, &tasks, Keys::Needed).await?;
     stores.engine.start_jobs();
     watch_metrics(&tasks, &stores, &settings, exporter.clone());
 
-    let front_end = s3_front_end(&settings, stores.engine.clone(), &users);
+    let managed_users = Users::new(&stores.engine, sealing_key);
+    managed_users.load().await.map_err(|err| Failure::running(&err))?;
+    let front_end = s3_front_end(&settings, stores.engine.clone(), &users, managed_users);
     let limits =
         serde_json::to_string(&s3::limits::limits(&settings.engine)).expect("limits are plain values");
     let own_endpoints = OwnEndpoints::new(readiness(&stores), exporter, format!("{limits}\n"));
@@ -128,12 +133,22 @@ impl FrontEnd for S3FrontEnd {
         Box::pin(async move { s3.handle(req).await })
     }
 
+    fn administer(&self, req: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
+        let s3 = self.0.clone();
+        Box::pin(async move { s3.administer(req).await })
+    }
+
     fn owns_every_path(&self, req: &Parts) -> bool {
         self.0.owns_every_path(req)
     }
 }
 
-fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn FrontEnd> {
+fn s3_front_end(
+    settings: &Settings,
+    engine: Engine,
+    users: &[User],
+    managed_users: Users,
+) -> Arc<dyn FrontEnd> {
     let users = users.iter().cloned().map(|user| s3::User {
         name: user.name,
         id: user.id,
@@ -141,6 +156,7 @@ fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn 
         email: user.email,
         access_key_id: user.access_key_id,
         secret_access_key: user.secret_access_key,
+        managed: None,
     });
     let settings = s3::Settings {
         region: settings.region.clone(),
@@ -148,6 +164,7 @@ fn s3_front_end(settings: &Settings, engine: Engine, users: &[User]) -> Arc<dyn 
         sigv2: settings.sigv2,
         domains: settings.domains.clone(),
         users: users.collect(),
+        managed_users,
         default_object_ownership: settings.default_object_ownership,
         keys_need_tls: settings.encryption.require_tls,
         block_public_access: settings.block_public_access,

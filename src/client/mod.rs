@@ -12,6 +12,7 @@
 //! read the environment either: where the endpoint, the keys and the state folder come from is `cli`'s to know.
 
 pub mod address;
+pub mod administration;
 pub mod answers;
 pub mod call;
 pub mod chunks;

@@ -30,6 +30,7 @@ pub mod selection;
 #[cfg(test)]
 pub mod testing;
 pub mod uploads;
+pub mod users;
 mod writing;
 
 pub use error::Error;

@@ -53,6 +53,14 @@ pub trait FrontEnd: Send + Sync + 'static {
     /// 500. An error of the answer's body cuts the connection.
     fn handle(&self, req: http::Request<RequestBody>) -> BoxFuture<'static, http::Response<ResponseBody>>;
 
+    /// Answers a request below `/_/admin/`, where the front end has such.
+    fn administer(
+        &self,
+        _req: http::Request<RequestBody>,
+    ) -> BoxFuture<'static, http::Response<ResponseBody>> {
+        Box::pin(async { own_endpoints::unknown() })
+    }
+
     /// Whether paths under `/_/` mean something else in this request: with virtual-hosted-style buckets the whole
     /// path is an object's key.
     fn owns_every_path(&self, _req: &http::request::Parts) -> bool {

@@ -4,6 +4,7 @@
 //! - `GET /_/ready`: 200 when requests can be served, else 503 with the reason.
 //! - `GET /_/metrics`: the metrics in Prometheus' text format.
 //! - `GET /_/limits`: what the front end accepts, as JSON that clients and proxies may keep for a while.
+//! - `/_/admin/`: left to the front end, which knows who may administer it.
 
 use bytes::Bytes;
 use dovetail_digest::Algorithm;
@@ -64,10 +65,7 @@ impl OwnEndpoints {
                 response
             }
             "/_/limits" => self.limits(parts),
-            _ => text(
-                StatusCode::NOT_FOUND,
-                "no such endpoint; there are /_/live, /_/ready, /_/metrics and /_/limits\n",
-            ),
+            _ => unknown(),
         }
     }
 
@@ -99,6 +97,16 @@ impl OwnEndpoints {
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
+}
+
+/// The answer where there is nothing.
+pub(super) fn unknown() -> Response<ResponseBody> {
+    text(StatusCode::NOT_FOUND, "no such endpoint; there are /_/live, /_/ready, /_/metrics and /_/limits\n")
+}
+
+/// Whether a path is for whoever administers the front end.
+pub(super) fn is_administrative(path: &str) -> bool {
+    path.starts_with("/_/admin/")
 }
 
 /// Whether a path belongs to the server rather than to a front end.

@@ -73,6 +73,9 @@ impl hyper::service::Service<Request<Incoming>> for Service {
 async fn answer(shared: Arc<Shared>, req: Request<RequestBody>) -> Response<ResponseBody> {
     let (parts, body) = req.into_parts();
     if own_endpoints::is_own_path(parts.uri.path()) && !shared.front_end.owns_every_path(&parts) {
+        if own_endpoints::is_administrative(parts.uri.path()) {
+            return shared.front_end.administer(Request::from_parts(parts, body)).await;
+        }
         return shared.own_endpoints.answer(&parts).await;
     }
     shared.front_end.handle(Request::from_parts(parts, body)).await

@@ -134,6 +134,33 @@ pub fn bucket_document(bucket: BucketId, kind: DocumentKind) -> Vec<u8> {
     [&bucket.0[..], kind.name().as_bytes()].concat()
 }
 
+/// What an entry of `Users` is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserEntry<'a> {
+    User(&'a str),
+    AccessKey(&'a str),
+}
+
+/// `Users`: `u` and the user's name.
+pub fn user(name: &str) -> Vec<u8> {
+    [b"u", name.as_bytes()].concat()
+}
+
+/// `Users`: `k` and the access key's id.
+pub fn access_key(id: &str) -> Vec<u8> {
+    [b"k", id.as_bytes()].concat()
+}
+
+/// Reads what [`user`] and [`access_key`] make.
+pub fn parse_user_entry(stored: &[u8]) -> Option<UserEntry<'_>> {
+    let text = std::str::from_utf8(stored).ok()?;
+    match text.split_at_checked(1)? {
+        ("u", name) => Some(UserEntry::User(name)),
+        ("k", id) => Some(UserEntry::AccessKey(id)),
+        _ => None,
+    }
+}
+
 /// `Blobs`: the blob.
 pub fn blob(id: BlobId) -> Vec<u8> {
     id.0.to_vec()

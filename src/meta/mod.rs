@@ -46,7 +46,7 @@ pub enum Table {
     Completed = 11,
     /// Bucket and document name: the [`records::BucketDocument`]s, configuration of buckets.
     BucketDocuments = 12,
-    /// Users and their keys.
+    /// [`records::UserRecord`]s of users made at run time, by name, and [`records::AccessKeyRecord`]s, by id.
     Users = 13,
     /// Bucket and key: the sequence of the key's null version, while that is in `Versions`.
     NullVersions = 14,

@@ -2,6 +2,7 @@
 //! where that is turned on, or nobody.
 
 use crate::engine::access;
+use crate::engine::users::{self, Users};
 use crate::s3::error::S3Error;
 use crate::s3::post_form::Fields;
 use crate::s3::query::Query;
@@ -27,6 +28,9 @@ pub struct User {
     pub email: Option<String>,
     pub access_key_id: String,
     pub secret_access_key: Secret,
+    /// What a user that was made at run time may do. A user of the configuration has none: it is the root of an account
+    /// of its own.
+    pub managed: Option<Arc<users::User>>,
 }
 
 /// Who sent a request.
@@ -57,8 +61,7 @@ impl Caller {
             Caller::User(user) => access::Principal::User(access::User {
                 account: &user.id,
                 name: &user.name,
-                // Each user of the configuration is the root of an account of its own.
-                policy: None,
+                policy: user.managed.as_ref().map(|managed| &managed.policy),
             }),
         }
     }
@@ -87,17 +90,28 @@ pub struct Authenticated {
 pub struct Authenticator {
     by_access_key: HashMap<String, Arc<User>>,
     by_id: HashMap<String, Arc<User>>,
+    /// As they are configured.
+    users: Vec<Arc<User>>,
+    managed: Users,
     verifier: Verifier,
     /// Whether Signature Version 2 is good enough.
     sigv2: bool,
 }
 
 impl Authenticator {
-    pub fn new(users: Vec<User>, region: &str, any_region: bool, sigv2: bool) -> Authenticator {
+    pub fn new(
+        users: Vec<User>,
+        managed: Users,
+        region: &str,
+        any_region: bool,
+        sigv2: bool,
+    ) -> Authenticator {
         let users: Vec<Arc<User>> = users.into_iter().map(Arc::new).collect();
         Authenticator {
             by_id: users.iter().map(|user| (user.id.clone(), user.clone())).collect(),
-            by_access_key: users.into_iter().map(|user| (user.access_key_id.clone(), user)).collect(),
+            by_access_key: users.iter().map(|user| (user.access_key_id.clone(), user.clone())).collect(),
+            users,
+            managed,
             verifier: Verifier::new(region, any_region),
             sigv2,
         }
@@ -106,6 +120,46 @@ impl Authenticator {
     /// The display name of whoever has this canonical id.
     pub fn display_name(&self, id: &str) -> Option<&str> {
         self.by_id.get(id).map(|user| user.display_name.as_str())
+    }
+
+    /// Users that are made at run time.
+    pub fn managed(&self) -> &Users {
+        &self.managed
+    }
+
+    /// Whether a user of the configuration has this name.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.users.iter().any(|user| user.name == name)
+    }
+
+    /// The canonical id of the configuration's user of this name; without a name, of the first.
+    pub fn account(&self, name: Option<&str>) -> Option<&str> {
+        let is_meant = |user: &&Arc<User>| name.is_none_or(|name| user.name == name);
+        self.users.iter().find(is_meant).map(|user| user.id.as_str())
+    }
+
+    /// The name of the configuration's user who has this canonical id.
+    pub fn name_of_account(&self, id: &str) -> Option<&str> {
+        self.by_id.get(id).map(|user| user.name.as_str())
+    }
+
+    /// Whose key this is. A user who was made at run time has the id of its account, because that owns what it makes;
+    /// when the configuration has nobody of that account any more, the key is as good as unknown.
+    fn of_key(&self, access_key_id: &str) -> Option<Arc<User>> {
+        if let Some(user) = self.by_access_key.get(access_key_id) {
+            return Some(user.clone());
+        }
+        let key = self.managed.of_key(access_key_id)?;
+        let account = self.by_id.get(&key.user.account)?;
+        Some(Arc::new(User {
+            name: key.user.name.clone(),
+            id: account.id.clone(),
+            display_name: account.display_name.clone(),
+            email: None,
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: Secret::new(key.secret.expose()),
+            managed: Some(key.user),
+        }))
     }
 
     /// The canonical ids of everybody who has this address.
@@ -151,13 +205,13 @@ impl Authenticator {
         if scheme == Scheme::Presigned {
             take_hoisted_headers(&mut parts.headers, query, |name| name.starts_with("x-amz-"));
         }
-        let user = self.by_access_key.get(&verified.access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?;
-        let (caller, payload) = (Caller::User(user.clone()), verified.payload);
+        let user = self.of_key(&verified.access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?;
+        let (caller, payload) = (Caller::User(user), verified.payload);
         Ok(Authenticated { caller, scheme, payload, verified: Some(verified) })
     }
 
     fn secret(&self, access_key_id: &str) -> Option<Secret> {
-        self.by_access_key.get(access_key_id).map(|user| user.secret_access_key.clone())
+        self.of_key(access_key_id).map(|user| user.secret_access_key.clone())
     }
 
     /// Signature Version 2. Nothing of the body is signed.
@@ -192,8 +246,7 @@ impl Authenticator {
         if parts.headers.contains_key("x-amz-security-token") {
             return Err(ErrorCode::InvalidToken.into());
         }
-        let user = self.by_access_key.get(&access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?;
-        let caller = Caller::User(user.clone());
+        let caller = Caller::User(self.of_key(&access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?);
         // What a signature of this version covers says nothing of the body, as if there were none.
         let payload = PayloadKind::anonymous(&parts.headers)?;
         Ok(Authenticated { caller, scheme, payload, verified: None })
@@ -234,8 +287,7 @@ impl Authenticator {
             sigv2::verify_policy(policy, access_key_id, signature, &lookup)?;
             access_key_id.to_owned()
         };
-        let user = self.by_access_key.get(&access_key_id).ok_or(ErrorCode::InvalidAccessKeyId)?;
-        Ok(Caller::User(user.clone()))
+        self.of_key(&access_key_id).map(Caller::User).ok_or_else(|| ErrorCode::InvalidAccessKeyId.into())
     }
 }
 

@@ -5,6 +5,7 @@
 //! then the body, so that `100 Continue` goes out only to a request that can still succeed.
 
 mod acl;
+mod admin;
 mod auth;
 mod authorize;
 mod body;
@@ -36,6 +37,7 @@ pub use auth::User;
 pub use operation::Operation;
 
 use crate::base::body::{RequestBody, ResponseBody};
+use crate::engine::users::Users;
 use crate::engine::{self, Engine};
 use crate::meta::records::ObjectOwnership;
 use crate::telemetry::metrics;
@@ -66,6 +68,8 @@ pub struct Settings {
     /// Names under which a bucket may stand before the first dot (virtual-hosted style), lower case.
     pub domains: Vec<String>,
     pub users: Vec<User>,
+    /// Those that are made at run time.
+    pub managed_users: Users,
     /// Of buckets whose creator does not say.
     pub default_object_ownership: ObjectOwnership,
     /// Takes Signature Version 2 as well.
@@ -102,7 +106,13 @@ struct Trace {
 
 impl S3 {
     pub fn new(engine: Engine, settings: Settings) -> S3 {
-        let auth = Authenticator::new(settings.users, &settings.region, settings.any_region, settings.sigv2);
+        let auth = Authenticator::new(
+            settings.users,
+            settings.managed_users,
+            &settings.region,
+            settings.any_region,
+            settings.sigv2,
+        );
         let Settings {
             region, domains, default_object_ownership, keys_need_tls, block_public_access, ..
         } = settings;
@@ -123,6 +133,11 @@ impl S3 {
     pub fn owns_every_path(&self, parts: &Parts) -> bool {
         let target = router::address(&parts.uri, parts.version, &parts.headers, &self.0.domains);
         target.is_ok_and(|target| target.in_host)
+    }
+
+    /// Answers an administrative request, one below `/_/admin/`.
+    pub async fn administer(&self, req: http::Request<RequestBody>) -> http::Response<ResponseBody> {
+        admin::answer(self, req).await
     }
 
     /// Answers a request. Whatever it is, there is an answer: what fails is an S3 error, also when it is our fault.
@@ -229,6 +244,10 @@ impl S3 {
 
     fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    fn auth(&self) -> &Authenticator {
+        &self.0.auth
     }
 
     fn region(&self) -> &str {

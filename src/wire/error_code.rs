@@ -66,6 +66,7 @@ error_codes! {
     CredentialsNotSupported                    = 400, no,  "This request does not support credentials.";
     CrossLocationLoggingProhibitted            = 403, no,  "Cross S3 location logging not allowed.";
     EncryptionTypeMismatch                     = 400, no,  "The encryption type of the request does not match the encryption type of the object.";
+    EntityAlreadyExists                        = 409, no,  "There is one of this name already.";
     EntityTooLarge                             = 400, no,  "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall                             = 400, no,  "Your proposed upload is smaller than the minimum allowed size";
     ExpiredToken                               = 400, no,  "The provided token has expired.";
@@ -109,6 +110,7 @@ error_codes! {
     KmsDisabledException as "KMS.DisabledException" = 400, no, "The request was rejected because the specified KMS key is not enabled.";
     KmsInvalidStateException as "KMS.KMSInvalidStateException" = 400, no, "The request was rejected because the state of the specified KMS key is not valid for this request.";
     KmsNotFoundException as "KMS.NotFoundException" = 400, no, "The request was rejected because the specified KMS key could not be found.";
+    LimitExceeded                              = 409, no,  "There cannot be more of these.";
     MalformedACLError                          = 400, no,  "The XML you provided was not well-formed or did not validate against our published schema";
     MalformedPOSTRequest                       = 400, no,  "The body of your POST request is not well-formed multipart/form-data.";
     MalformedPolicy                            = 400, no,  "Policies must be valid JSON and the first byte must be '{'";
@@ -126,6 +128,7 @@ error_codes! {
     NoSuchBucketPolicy                         = 404, no,  "The bucket policy does not exist";
     NoSuchCORSConfiguration                    = 404, no,  "The CORS configuration does not exist";
     NoSuchConfiguration                        = 404, no,  "The specified configuration does not exist.";
+    NoSuchEntity                               = 404, no,  "There is no such user or key.";
     NoSuchKey                                  = 404, no,  "The specified key does not exist.";
     NoSuchLifecycleConfiguration               = 404, no,  "The lifecycle configuration does not exist";
     NoSuchObjectLockConfiguration              = 404, no,  "The specified object does not have a ObjectLock configuration";

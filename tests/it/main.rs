@@ -14,4 +14,5 @@ mod seed;
 mod socket;
 mod tidy;
 mod transfers;
+mod users;
 mod wire;

@@ -13,6 +13,7 @@ mod lifecycle;
 mod object_lock;
 mod rename;
 mod upload;
+mod user;
 mod version;
 mod website;
 
@@ -34,6 +35,7 @@ pub use lifecycle::{
 pub use object_lock::{BucketLock, DefaultRetention, ObjectLock, Retention, RetentionMode, RetentionPeriod};
 pub use rename::RenameRecord;
 pub use upload::{CompletedRecord, FoundVersion, ProgressRecord, UploadRecord};
+pub use user::{AccessKeyRecord, UserRecord};
 pub use version::{Body, Checksum, ChecksumKind, ETag, Metadata, VersionRecord};
 pub use website::{RoutingRule, WebsiteRecord};
 
@@ -94,6 +96,8 @@ records! {
     BlobRecord = "blob record",
     MasterKeyRecord = "master key record",
     BucketEncryptionRecord = "bucket encryption rule",
+    UserRecord = "user record",
+    AccessKeyRecord = "access key record",
 }
 
 #[cfg(test)]

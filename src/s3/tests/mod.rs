@@ -22,12 +22,14 @@ mod settings;
 mod signatures;
 mod signatures_v2;
 mod tagging;
+mod users;
 mod versions;
 
 use super::*;
 use crate::base::body::BodyError;
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
+use crate::engine::users::{KEY_LEN, SealingKey};
 use crate::meta::Meta;
 use crate::wire::sigv4::{PayloadKind, Secret, Signer};
 use bytes::Bytes;
@@ -55,6 +57,7 @@ fn user(name: &str) -> User {
         email: Some(format!("{name}@example.test")),
         access_key_id: format!("KEY{name}"),
         secret_access_key: Secret::new(format!("secret of {name}")),
+        managed: None,
     }
 }
 
@@ -84,7 +87,9 @@ impl Client {
         let clock = Clock::manual(NOW_MS);
         let meta = Meta::new(crate::meta::memory::Memory::new());
         let engine = Engine::new(meta, blobs, clock.clone(), Tasks::new(), engine_settings());
+        let managed_users = Users::new(&engine, SealingKey::new(&[7; KEY_LEN]));
         let mut settings = Settings {
+            managed_users,
             region: "us-east-1".to_owned(),
             any_region: false,
             domains: vec![HOST.to_owned()],
@@ -116,6 +121,8 @@ impl Client {
     /// A front end over the same engine that takes keys over encrypted connections only.
     fn needing_tls(&self) -> Client {
         let settings = Settings {
+            managed_users: Users::new(self.s3.engine(), SealingKey::new(&[7; KEY_LEN])),
+            block_public_access: true,
             region: "us-east-1".to_owned(),
             any_region: false,
             domains: vec![HOST.to_owned()],
@@ -130,6 +137,10 @@ impl Client {
 
     fn as_user(&self, name: &str) -> Client {
         Client { s3: self.s3.clone(), clock: self.clock.clone(), signer: signer(name) }
+    }
+
+    fn with_signer(&self, signer: Signer) -> Client {
+        Client { s3: self.s3.clone(), clock: self.clock.clone(), signer }
     }
 
     fn ask(&self, method: &str, target: &str) -> Ask<'_> {
@@ -219,17 +230,33 @@ impl Ask<'_> {
     }
 
     async fn send(mut self) -> Answer {
+        self.sign();
+        self.send_as_is().await
+    }
+
+    /// As an administrative request.
+    async fn administer(mut self) -> Answer {
+        self.sign();
+        let (s3, is_head) = (self.client.s3.clone(), self.method == "HEAD");
+        Answer::read(s3.administer(self.into_request()).await, is_head).await
+    }
+
+    fn sign(&mut self) {
         if !self.is_anonymous {
             let (path, query) = self.target.split_once('?').unwrap_or((&self.target, ""));
             let payload = self.payload.unwrap_or(PayloadKind::Unsigned);
             let now = self.client.clock.now_ms() / 1000;
             self.client.signer.sign_header(&self.method, path, query, &mut self.headers, payload, now);
         }
-        self.send_as_is().await
     }
 
     /// Without signing it.
     async fn send_as_is(self) -> Answer {
+        let (s3, is_head) = (self.client.s3.clone(), self.method == "HEAD");
+        Answer::read(s3.handle(self.into_request()).await, is_head).await
+    }
+
+    fn into_request(self) -> http::Request<RequestBody> {
         let frames = self.body.into_iter().map(|frame| frame.map(Frame::data));
         let body = StreamBody::new(futures::stream::iter(frames)).boxed_unsync();
         let mut req = http::Request::builder().method(self.method.as_str()).uri(&self.target);
@@ -237,9 +264,7 @@ impl Ask<'_> {
         if let Some(peer) = self.peer {
             req = req.extension(peer);
         }
-        let is_head = self.method == "HEAD";
-        let answer = self.client.s3.handle(req.body(body).unwrap()).await;
-        Answer::read(answer, is_head).await
+        req.body(body).unwrap()
     }
 }
 

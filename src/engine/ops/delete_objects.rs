@@ -1,7 +1,7 @@
 //! DeleteObjects: up to 1,000 deletes in one commit.
 
 use super::delete_object::{Deleted, Deleter, ObjectToDelete, delete_one};
-use crate::engine::{Engine, Error, object_lock, objects};
+use crate::engine::{Engine, Error, objects};
 use crate::meta::Write;
 use crate::meta::records::BucketRecord;
 
@@ -12,7 +12,8 @@ pub struct DeleteObjects {
     pub owner: String,
     /// At most `limits::DELETE_OBJECTS_MAX`. The same key may come twice.
     pub objects: Vec<ObjectToDelete>,
-    /// The requester may bypass governance mode, and wants to.
+    /// The requester may bypass governance mode, and wants to. Where nothing can be locked this is no mistake, as it is for
+    /// DeleteObject: tools that empty buckets always say so.
     pub bypass_governance: bool,
 }
 
@@ -28,7 +29,6 @@ pub async fn delete_objects(
         .transact(move |tx| {
             let bucket = objects::bucket(tx, &request.bucket)?;
             let bypass_governance = request.bypass_governance;
-            object_lock::check_bypass(&bucket, bypass_governance)?;
             let who = Deleter { owner: &request.owner, now_ms: clock.now_ms(), bypass_governance };
             let delete = |object| settle(tx, &bucket, object, &who);
             request.objects.iter().map(delete).collect()

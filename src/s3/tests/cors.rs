@@ -109,7 +109,7 @@ async fn actual_requests_are_told_with_errors_too() {
     let forged = client.ask("GET", "/bucket/key").header("origin", APP);
     let forged = forged.header("authorization", "AWS4-HMAC-SHA256 x").send_as_is().await.expect(400);
     let not_modified = ask("GET", "/bucket/key").header("if-none-match", "*").send().await.expect(304);
-    let unknown = ask("PUT", "/bucket?website").body("").send().await.expect_error(501, "NotImplemented");
+    let unknown = ask("GET", "/bucket/key?torrent").send().await.expect_error(501, "NotImplemented");
     for answer in [&put, &get, &missing, &unsigned, &forged, &not_modified, &unknown] {
         assert_eq!(answer.header("access-control-allow-origin"), APP, "{}", answer.text());
         assert_eq!(answer.header("access-control-expose-headers"), "ETag");

@@ -208,8 +208,6 @@ async fn conditions_of_writes_and_deletes() {
 async fn writes_that_ask_for_what_is_not_there_are_refused() {
     let client = Client::with_bucket().await;
     for (name, value, status, code) in [
-        ("x-amz-server-side-encryption", "AES256", 501, "NotImplemented"),
-        ("x-amz-server-side-encryption-customer-algorithm", "AES256", 501, "NotImplemented"),
         ("x-amz-object-lock-mode", "GOVERNANCE", 400, "InvalidArgument"),
         ("x-amz-write-offset-bytes", "0", 501, "NotImplemented"),
         ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),

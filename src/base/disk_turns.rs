@@ -22,10 +22,10 @@ const IN_FLIGHT_STEP: usize = 128 << 10;
 /// A piece is at most half of what may be in flight, a multiple of this, and no more than a body's chunk.
 const PIECE_UNIT: usize = 128 << 10;
 const PIECE_MAX: usize = 1 << 20;
-/// A commit is slow when it takes longer than so many times the fastest of late, and this: scheduling on busy cores
-/// alone is a millisecond or two.
+/// A commit is slow when it takes longer than so many times the fastest of late, and this: on busy cores, waiting for a
+/// turn of its own thread is some milliseconds, for which large writes are not to blame.
 const SLOW_FACTOR: u32 = 4;
-const SLOW_AT_LEAST: Duration = Duration::from_millis(3);
+const SLOW_AT_LEAST: Duration = Duration::from_millis(5);
 /// The fastest commit is that of the last one to two of these.
 const FASTEST_WINDOW: Duration = Duration::from_secs(30);
 /// The longest that a large write holds back for commits: they may come without a gap, and it must get on.

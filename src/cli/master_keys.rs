@@ -29,7 +29,9 @@ pub async fn load(settings: &Encryption, data_dir: &DataDir, meta: &Meta) -> Res
             if !path.exists() && registered.is_empty() {
                 create(data_dir.path())?;
             }
-            (read(&path)?, path.display().to_string())
+            // A file that is gone has none of the keys that are missed below.
+            let keys = if path.exists() { read(&path)? } else { Vec::new() };
+            (keys, path.display().to_string())
         }
     };
     let keyring = Keyring::new(&masters, &settings.kms_keys);

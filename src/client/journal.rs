@@ -9,10 +9,13 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{AtFlags, CWD, OFlags, linkat};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::client::Error;
@@ -184,6 +187,31 @@ impl Journals {
 
     fn write(&self, path: &Path, header: &Header) -> io::Result<File> {
         fs::create_dir_all(&self.folder)?;
+        let file = match self.link_unnamed(path, header)? {
+            Some(file) => file,
+            None => self.link_aside(path, header)?,
+        };
+        File::open(&self.folder)?.sync_all()?;
+        Ok(file)
+    }
+
+    /// A file without a name is gone when the process is, so `kill -9` leaves nothing behind. `None` where the file
+    /// system has no such files.
+    fn link_unnamed(&self, path: &Path, header: &Header) -> io::Result<Option<File>> {
+        let flags = OFlags::TMPFILE.bits().cast_signed();
+        let options = OpenOptions::new().append(true).read(true).mode(0o600).custom_flags(flags).clone();
+        let Ok(mut file) = options.open(&self.folder) else { return Ok(None) };
+        write_header(&mut file, header)?;
+        let unnamed = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match linkat(CWD, &unnamed, CWD, path, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => Ok(Some(file)),
+            Err(Errno::EXIST) => Err(Errno::EXIST.into()),
+            // Without /proc there is another way.
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn link_aside(&self, path: &Path, header: &Header) -> io::Result<File> {
         let random: [u8; 8] = crate::base::random::bytes();
         let aside = self.folder.join(format!("{}.new", u64::from_be_bytes(random)));
         let linked = write_aside(&aside, header).and_then(|file| {
@@ -192,9 +220,7 @@ impl Journals {
             Ok(file)
         });
         let _ = fs::remove_file(&aside);
-        let file = linked?;
-        File::open(&self.folder)?.sync_all()?;
-        Ok(file)
+        linked
     }
 }
 
@@ -202,12 +228,17 @@ fn write_aside(aside: &Path, header: &Header) -> io::Result<File> {
     // Names of files and uploads are nobody else's business.
     let options = OpenOptions::new().append(true).read(true).create_new(true).mode(0o600).clone();
     let mut file = options.open(aside)?;
+    write_header(&mut file, header)?;
+    Ok(file)
+}
+
+/// Whoever finds the file under its name finds it locked and whole.
+fn write_header(file: &mut File, header: &Header) -> io::Result<()> {
     file.try_lock().map_err(io::Error::from)?;
     let mut line = serde_json::to_vec(header)?;
     line.push(b'\n');
     file.write_all(&line)?;
-    file.sync_all()?;
-    Ok(file)
+    file.sync_all()
 }
 
 enum Opened {

@@ -151,7 +151,7 @@ pub struct Writing {
 
 impl Writing {
     /// Bytes that may be written.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.len
     }
 }
@@ -207,11 +207,11 @@ mod tests {
         turns.0.lock().in_flight_max = IN_FLIGHT_MIN;
         let first = turns.write(1 << 20);
         let second = turns.write(1 << 20);
-        assert_eq!((first.len(), second.len()), (256 << 10, 256 << 10));
+        assert_eq!((first.bytes(), second.bytes()), (256 << 10, 256 << 10));
         let (begun, has_begun) = mpsc::channel();
         let third = std::thread::spawn({
             let turns = turns.clone();
-            move || begun.send(turns.write(1 << 20).len())
+            move || begun.send(turns.write(1 << 20).bytes())
         });
         assert!(has_begun.try_recv().is_err());
         let _commit = turns.commit();

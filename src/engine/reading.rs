@@ -91,7 +91,7 @@ pub struct ContentReader {
 
 enum Source {
     Here(Bytes),
-    Parts(Parts),
+    Parts(Box<Parts>),
 }
 
 struct Parts {
@@ -128,7 +128,7 @@ impl ContentReader {
                     record: blob,
                     blob: None,
                 };
-                (Source::Parts(parts), Some(engine.readers.pin(content, mark)?))
+                (Source::Parts(Box::new(parts)), Some(engine.readers.pin(content, mark)?))
             }
         };
         Some(ContentReader {

@@ -211,7 +211,7 @@ impl Unfinished {
         // What the page cache takes is written by the sync at the end, in the kernel's order.
         let turn = (self.mode == WriteMode::Direct).then(|| self.turns.write(take));
         if let Some(turn) = &turn {
-            take = turn.len();
+            take = turn.bytes();
         }
         let written = rustix::io::pwrite(&self.file, &bytes[..take], self.len);
         drop(turn);

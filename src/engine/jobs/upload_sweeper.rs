@@ -195,14 +195,17 @@ async fn sweep_answers(
     Ok(())
 }
 
-/// The keys of the old ones of a page of answers, and where the next page begins.
+/// Keys, and where the page after them begins.
+type AnswersPage = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
+/// The keys of the old ones of a page of answers.
 fn answers_page(
     read: &dyn Read,
     table: Table,
     from: &[u8],
     written_at: WrittenAt,
     oldest_kept_ms: i64,
-) -> Result<(Vec<Vec<u8>>, Option<Vec<u8>>), Error> {
+) -> Result<AnswersPage, Error> {
     let mut expired = Vec::new();
     let mut seen = 0;
     let mut next = None;

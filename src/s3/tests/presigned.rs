@@ -91,7 +91,7 @@ async fn a_multipart_upload_is_made_by_urls_alone() {
     let parts = send(&client, "GET", &format!("/bucket/key?uploadId={id}"), "").await.expect(200);
     assert_eq!(parts.elements("PartNumber"), ["1", "2"]);
     let uploads = send(&client, "GET", "/bucket?uploads", "").await.expect(200);
-    assert_eq!(uploads.elements("UploadId"), [id.clone()]);
+    assert_eq!(uploads.elements("UploadId"), std::slice::from_ref(&id));
     let document = format!("<CompleteMultipartUpload>{list}</CompleteMultipartUpload>");
     send(&client, "POST", &format!("/bucket/key?uploadId={id}"), document).await.expect(200);
     let object = client.get("/bucket/key").await.expect(200);

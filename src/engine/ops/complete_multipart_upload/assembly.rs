@@ -19,7 +19,7 @@ use dovetail_digest::{Algorithm, Digest, Hasher, Md5, combine};
 pub(super) enum Found {
     Open(Box<Assembly>),
     /// The upload was completed with the same list, and its object is still there.
-    Completed(Completed),
+    Completed(Box<Completed>),
 }
 
 /// An object to be, as it follows from the listed parts in one state of the store.
@@ -57,7 +57,9 @@ pub(super) fn find(
 ) -> Result<Found, Error> {
     let (bucket, upload) = match request.name().find(read) {
         Ok(found) => found,
-        Err(Error::NoSuchUpload) => return repeated(read, request, keyring).map(Found::Completed),
+        Err(Error::NoSuchUpload) => {
+            return repeated(read, request, keyring).map(|answer| Found::Completed(Box::new(answer)));
+        }
         Err(err) => return Err(err),
     };
     if request.parts.is_empty() {

@@ -98,7 +98,7 @@ async fn on_snapshots(
     for _ in 0..SNAPSHOTS_MAX {
         let (asked, keyring) = (Arc::clone(request), Arc::clone(&engine.settings.keyring));
         let assembly = match engine.meta.read(move |read| assembly::find(read, &asked, &keyring)).await? {
-            Found::Completed(completed) => return Ok(Some(completed)),
+            Found::Completed(completed) => return Ok(Some(*completed)),
             Found::Open(assembly) => assembly,
         };
         fail_point::reach("engine::complete_multipart_upload::before_commit");
@@ -120,7 +120,7 @@ async fn in_one_go(engine: &Engine, request: &Arc<CompleteMultipartUpload>) -> R
     engine
         .meta
         .transact(move |tx| match assembly::find(tx, &asked, &keyring)? {
-            Found::Completed(completed) => Ok(completed),
+            Found::Completed(completed) => Ok(*completed),
             Found::Open(assembly) => seal(tx, &asked, &assembly, now_ms),
         })
         .await

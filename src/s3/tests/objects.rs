@@ -230,9 +230,6 @@ async fn writes_that_ask_for_what_is_not_there_are_refused() {
     assert_eq!(long.expect_error(400, "MetadataTooLarge").element("MaxSizeAllowed"), "2048");
     let accepted = client.ask("PUT", "/bucket/key").header("x-amz-acl", "bucket-owner-full-control").body("");
     accepted.send().await.expect(200);
-    let with_key =
-        client.ask("GET", "/bucket/key").header("x-amz-server-side-encryption-customer-algorithm", "AES256");
-    with_key.send().await.expect_error(400, "InvalidRequest");
 }
 
 #[tokio::test]

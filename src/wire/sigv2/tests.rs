@@ -236,3 +236,29 @@ fn a_policy_is_signed_as_it_was_sent() {
     let error = verify_policy(policy, "other", &signature, &lookup).unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidAccessKeyId);
 }
+
+#[test]
+fn a_bucket_is_signed_with_or_without_the_slash_behind_it() {
+    let date = "Tue, 27 Mar 2007 19:36:42 +0000";
+    let now = http_date::parse(date).unwrap();
+    let verifies = |host_bucket, signed: &str, sent: &str| {
+        let unsigned = headers(&[("date", date)]);
+        let text = string_to_sign(&request("PUT", host_bucket, signed, &unsigned), date);
+        let signature = format!("AWS {KEY}:{}", sign(&Secret::new(SECRET), text.as_bytes()));
+        let map = headers(&[("date", date), ("authorization", &signature)]);
+        verify_header(&request("PUT", host_bucket, sent, &map), &lookup, now).is_ok()
+    };
+    assert!(verifies(None, "/bucket", "/bucket") && verifies(None, "/bucket/", "/bucket"));
+    assert!(verifies(None, "/bucket/?acl", "/bucket?acl") && verifies(None, "/bucket/", "/bucket/"));
+    // Everywhere else a slash is part of a name.
+    assert!(!verifies(None, "/bucket", "/bucket/") && !verifies(None, "/bucket/key/", "/bucket/key"));
+    assert!(!verifies(None, "//", "/") && !verifies(Some("bucket"), "/key/", "/key"));
+}
+
+#[test]
+fn a_date_before_the_epoch_is_none() {
+    let map =
+        headers(&[("date", "Tue, 07 Jul 1950 21:53:04 GMT"), ("authorization", &format!("AWS {KEY}:x"))]);
+    let error = verify_header(&request("GET", None, "/", &map), &lookup, 0).unwrap_err();
+    assert_eq!(error, AuthError::MissingDate);
+}

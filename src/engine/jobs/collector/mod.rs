@@ -236,14 +236,25 @@ fn settle(result: Result<Collected, Error>, key: Vec<u8>) -> Outcome {
     }
 }
 
-/// Takes a content apart, or what an aborted upload has left.
+/// Takes a content apart, or what an aborted upload has left. The claim keeps readers away until it is gone.
 async fn collect_content(engine: &Engine, key: &[u8], claim: Claim) -> Result<Collected, Error> {
+    collect_parts(engine, key, claim.id(), drop_parts).await
+}
+
+/// Repeats a step, each time in a transaction of its own, until it says that nothing is left to do; the entry in
+/// `Garbage` goes with the last one.
+async fn collect_parts(
+    engine: &Engine,
+    key: &[u8],
+    id: ContentId,
+    step: fn(&mut dyn Write, ContentId, i64) -> Result<bool, Error>,
+) -> Result<Collected, Error> {
     loop {
-        let (id, key, now_ms) = (claim.id(), key.to_vec(), engine.clock.now_ms());
+        let (key, now_ms) = (key.to_vec(), engine.clock.now_ms());
         let is_empty = engine
             .meta
             .transact(move |tx| {
-                let is_empty = drop_parts(tx, id, now_ms)?;
+                let is_empty = step(tx, id, now_ms)?;
                 if is_empty {
                     tx.delete(Table::Garbage, &key);
                 }
@@ -297,23 +308,7 @@ fn drop_parts(tx: &mut dyn Write, id: ContentId, now_ms: i64) -> Result<bool, Er
 
 /// Takes away the parts of a content that are not in it. Readers pass over them, so nobody has to be waited for.
 async fn collect_unlisted(engine: &Engine, key: &[u8], id: ContentId) -> Result<Collected, Error> {
-    loop {
-        let (key, now_ms) = (key.to_vec(), engine.clock.now_ms());
-        let is_empty = engine
-            .meta
-            .transact(move |tx| {
-                let is_empty = drop_unlisted(tx, id, now_ms)?;
-                if is_empty {
-                    tx.delete(Table::Garbage, &key);
-                }
-                Ok::<_, Error>(is_empty)
-            })
-            .await?;
-        fail_point::reach("engine::collector::after_content_batch");
-        if is_empty {
-            return Ok(Collected { contents: 1, ..Collected::default() });
-        }
-    }
+    collect_parts(engine, key, id, drop_unlisted).await
 }
 
 /// Drops the first parts that a content's index says are not in it; true when none are left.

@@ -17,13 +17,14 @@ pub fn key(number: usize) -> String {
     format!("{:06}/{:03}", number / 1000, number % 1000)
 }
 
-/// Writes `count` objects like the bucket's only one, which stays too. They come in no order, as users' do.
-pub fn fill(metadata: &Path, bucket: &str, count: usize) {
+/// Writes `count` objects like the bucket's only one, which stays too, each with `old` versions behind it. They come in
+/// no order, as users' do.
+pub fn fill(metadata: &Path, bucket: &str, count: usize, old: u64) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    runtime.block_on(write(metadata, bucket, count)).expect("the store can be written");
+    runtime.block_on(write(metadata, bucket, count, old)).expect("the store can be written");
 }
 
-async fn write(metadata: &Path, bucket: &str, count: usize) -> Result<(), Error> {
+async fn write(metadata: &Path, bucket: &str, count: usize, old: u64) -> Result<(), Error> {
     let meta = Meta::new(RocksDb::open(metadata, Settings::default())?);
     let (id, record) = meta.read(template(bucket.to_string())).await?;
     for first in (0..count).step_by(TRANSACTION_LEN) {
@@ -31,17 +32,30 @@ async fn write(metadata: &Path, bucket: &str, count: usize) -> Result<(), Error>
         meta.transact(move |tx| {
             for number in first..(first + TRANSACTION_LEN).min(count) {
                 let key = key(number.wrapping_mul(STEP) % count);
-                // No two objects have the same bytes, so no two records have the same sums; nor do these compress.
-                record.etag.md5 = random::bytes();
-                record.checksum.as_mut().expect("new objects have a checksum").value =
-                    random::bytes::<8>().to_vec();
-                tx.put(Table::Objects, &keys::object(id, &key), record.encode());
+                for sequence in 1..=old {
+                    let record = another(&mut record, sequence);
+                    tx.put(Table::Versions, &keys::version(id, &key, sequence), record);
+                }
+                let current = another(&mut record, if old > 0 { old + 1 } else { 0 });
+                tx.put(Table::Objects, &keys::object(id, &key), current);
             }
             Ok::<(), Error>(())
         })
         .await?;
     }
     Ok(())
+}
+
+/// The record of another object of the same kind; of a version, if it has a place among others.
+fn another(record: &mut VersionRecord, sequence: u64) -> Vec<u8> {
+    // No two objects have the same bytes, so no two records have the same sums; nor do these compress.
+    record.etag.md5 = random::bytes();
+    record.checksum.as_mut().expect("new objects have a checksum").value = random::bytes::<8>().to_vec();
+    record.sequence = sequence;
+    // As long as a version's id is, and as little to compress.
+    record.version_id =
+        (sequence > 0).then(|| random::bytes::<16>().iter().map(|b| format!("{b:02x}")).collect());
+    record.encode()
 }
 
 /// The bucket's id, and the record of an object in it.

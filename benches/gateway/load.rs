@@ -105,6 +105,19 @@ impl Load {
         })
     }
 
+    /// Deletes all of `objects` in one request; milliseconds until the answer.
+    pub fn delete_ms(&self, name: &str, count: usize) -> f64 {
+        let mut connection = self.connection();
+        let list: String =
+            (0..count).map(|number| format!("<Object><Key>{name}-{number}</Key></Object>")).collect();
+        let document = format!("<Delete>{list}</Delete>");
+        let started = Instant::now();
+        let answer = ok(connection.send("POST", "/bench?delete", &[], Body::Bytes(document.as_bytes())));
+        let ms = started.elapsed().as_secs_f64() * 1e3;
+        assert_eq!(String::from_utf8_lossy(&answer.body).matches("<Deleted>").count(), count);
+        ms
+    }
+
     /// `count` objects named `<name>-<number>`.
     pub fn objects(&self, name: &str, count: usize, len: u64) {
         self.side_by_side(count.min(8), |number, connection| {

@@ -5,12 +5,13 @@
 //!
 //! `GATEWAY` is the gateway (default `target/release/dovetail`); `BENCH_KEYS` the number of keys to list
 //! (default 1,000,000); `BENCH_ONLY` a comma-separated list of sections: upload, sse, complete, small, beside, download,
-//! memory, list, lifecycle, client, policy; `BENCH_DIR` where the data goes (default `target`).
+//! memory, list, versions, delete, lifecycle, client, policy; `BENCH_DIR` where the data goes (default `target`).
 
 mod baseline;
 mod client;
 mod fill;
 mod http;
+mod listing;
 mod load;
 mod policy;
 mod process;
@@ -54,7 +55,13 @@ fn main() {
         memory(&mut table);
     }
     if wanted("list") {
-        list(&mut table);
+        listing::list(&mut table);
+    }
+    if wanted("versions") {
+        listing::versions(&mut table);
+    }
+    if wanted("delete") {
+        delete(&mut table);
     }
     if wanted("lifecycle") {
         lifecycle(&mut table);
@@ -255,62 +262,41 @@ fn memory(table: &mut Table) {
     });
 }
 
-/// Pages of listings over many keys, and a start with all of them there.
-fn list(table: &mut Table) {
-    let keys = number_of_keys();
-    let mut server = Server::gateway();
+/// 1,000 objects of 4 KiB in one DeleteObjects, which is one durable commit.
+fn delete(table: &mut Table) {
+    const OBJECTS: usize = 1_000;
+    let server = Server::gateway();
     let load = Load::new(&server);
     load.create_bucket();
-    load.objects("zzz", 1, 0);
-    server.kill();
-    fill::fill(&server.metadata(), "bench", keys);
-    let started = Instant::now();
-    server.start_again();
-    let start = started.elapsed().as_secs_f64();
-    table.row(&format!("start with {keys} objects"), format!("{start:.2} s"), start, "under 2 s");
-    let restless = load.list_ms(&server, "list-type=2&delimiter=%2F", (keys / 1_000).min(1_000), 21);
-    println!(
-        "common prefixes while the store still sorts: {:.2} ms, {:.2} ms of CPU",
-        restless.0, restless.1
+    let runs: Vec<f64> = (0..7)
+        .map(|round| {
+            let name = format!("doomed-{round}");
+            load.objects(&name, OBJECTS, 4096);
+            server.settle();
+            load.delete_ms(&name, OBJECTS)
+        })
+        .collect();
+    let longest = runs.iter().copied().fold(0.0, f64::max);
+    let ms = table::middle(runs, |ms| *ms);
+    table.row(
+        "DeleteObjects of 1,000 keys",
+        format!("{ms:.1} ms (median of 7; the longest {longest:.1} ms)"),
+        ms,
+        "under 30 ms",
     );
-    server.settle();
-    let after = fill::key(keys / 2).replace('/', "%2F");
-    let rows = [
-        (
-            "ListObjectsV2 page of 1,000 out of",
-            format!("list-type=2&start-after={after}"),
-            1_000,
-            "under 3 ms",
-        ),
-        (
-            "ListObjectsV2 page of 1,000 common prefixes over",
-            "list-type=2&delimiter=%2F".to_string(),
-            (keys / 1_000).min(1_000),
-            "under 8 ms",
-        ),
-    ];
-    for (what, query, entries, goal) in rows {
-        let (ms, cpu_ms) = load.list_ms(&server, &query, entries, 101);
-        table.row(
-            &format!("{what} {keys} keys"),
-            format!("{ms:.2} ms (median of 101; {cpu_ms:.2} ms of CPU)"),
-            ms,
-            goal,
-        );
-    }
 }
 
 /// Sweeps of the lifecycle rules over many objects of which none is due, one after the other, and what they do to reads
 /// beside them.
 fn lifecycle(table: &mut Table) {
     const SEEN: &str = "dovetail_lifecycle_seen_total";
-    let keys = number_of_keys();
+    let keys = listing::number_of_keys();
     let mut server = Server::gateway_with(&[("DOVETAIL_LIFECYCLE__SWEEP_INTERVAL", "1s")]);
     let load = Load::new(&server);
     load.create_bucket();
     load.objects("zzz", 1, 4096);
     server.kill();
-    fill::fill(&server.metadata(), "bench", keys);
+    fill::fill(&server.metadata(), "bench", keys, 0);
     server.start_again();
     server.settle();
     let load = Load::new(&server);
@@ -338,10 +324,4 @@ fn lifecycle(table: &mut Table) {
         beside.p99_ms / alone.p99_ms,
         "at most 2 x",
     );
-}
-
-fn number_of_keys() -> usize {
-    let keys = std::env::var("BENCH_KEYS").ok().and_then(|keys| keys.parse().ok()).unwrap_or(1_000_000);
-    assert!(keys >= 10_000 && (1..=9).any(|n| keys == 10_usize.pow(n)), "BENCH_KEYS is a power of ten");
-    keys
 }

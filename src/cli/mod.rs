@@ -5,6 +5,7 @@
 //! progress and logs.
 
 mod abort;
+mod aws;
 mod client;
 mod completions;
 pub mod config;

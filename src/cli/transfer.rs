@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::connect::{Connect, Effort, environment};
+use super::connect::{Connect, Effort};
 use crate::base::tasks::Tasks;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
@@ -120,8 +120,7 @@ where
         let tasks = Tasks::new();
         let display = Display::new(output.mode(), output.verbose);
         let tally = Arc::new(display.tally());
-        let environment = environment();
-        let endpoint = match connect.endpoint(effort, &environment, &tasks, &tally) {
+        let endpoint = match connect.endpoint(effort, &tasks, &tally).await {
             Ok(endpoint) => endpoint,
             Err(error) => return fail(&error),
         };

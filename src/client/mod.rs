@@ -31,7 +31,6 @@ pub mod part_file;
 pub mod pipe;
 pub mod plan;
 pub mod print;
-pub mod profiles;
 pub mod progress;
 pub mod requests;
 pub mod retry;

@@ -165,8 +165,7 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::base::tasks::Tasks;
-    use crate::client::credentials::Credentials;
-    use crate::client::credentials::Source as KeySource;
+    use crate::client::credentials::{Anonymous, Credentials};
     use crate::client::endpoint::Settings;
     use crate::client::tally::Tally;
     use std::time::Duration;
@@ -178,7 +177,7 @@ mod tests {
             region: "eu-west-1".into(),
             path_style: None,
             ca_bundle: None,
-            credentials: Credentials::new(KeySource::Anonymous, clock.clone(), Tasks::new()),
+            credentials: Credentials::new(Anonymous, clock.clone()),
             patience: Duration::from_secs(1),
             parallel_max: 4,
             bytes_per_s: None,

@@ -1,0 +1,147 @@
+//! What people have configured for AWS's own tools, read by AWS's own crate: the environment, `~/.aws/config` and
+//! `~/.aws/credentials`, SSO, roles, web identities, `credential_process`, and a machine's own role.
+//!
+//! The order is that of aws-cli: flags, the environment, the profile; but a profile that a flag names goes before keys
+//! in the environment.
+
+use std::error::Error as StdError;
+use std::time::UNIX_EPOCH;
+
+use async_trait::async_trait;
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_types::service_config::ServiceConfigKey;
+
+use crate::client::credentials::{KeySource, Keys};
+use crate::client::error::Error;
+use crate::wire::sigv4::Secret;
+
+/// The settings of one profile, with the environment's over them.
+pub struct AwsSettings {
+    config: SdkConfig,
+    profile: Option<String>,
+}
+
+/// Where keys come from, asked anew each time.
+#[derive(Debug)]
+pub struct AwsKeys {
+    /// Named by a flag.
+    profile: Option<String>,
+    region: Option<Region>,
+    /// Whether the keys are for AWS itself, where a machine may have a role.
+    is_aws: bool,
+}
+
+impl AwsSettings {
+    /// Reads files and the environment; no key is asked for yet.
+    pub async fn load(profile: Option<&str>, region: Option<&str>) -> AwsSettings {
+        let mut of_profile = ProfileFileRegionProvider::builder();
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(name) = profile {
+            of_profile = of_profile.profile_name(name);
+            loader = loader.profile_name(name);
+        }
+        // Without one given here the crate would look for a machine's metadata service, and wait for it.
+        let region = match region {
+            Some(name) => Some(Region::new(name.to_owned())),
+            None => {
+                let first = EnvironmentVariableRegionProvider::new();
+                RegionProviderChain::first_try(first).or_else(of_profile.build()).region().await
+            }
+        };
+        let config = loader.no_credentials().region(region).load().await;
+        AwsSettings { config, profile: profile.map(str::to_owned) }
+    }
+
+    pub fn region(&self) -> Option<&str> {
+        self.config.region().map(Region::as_ref)
+    }
+
+    /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `services` section, its `endpoint_url`.
+    pub fn endpoint_url(&self) -> Option<String> {
+        self.get("AWS_ENDPOINT_URL", "endpoint_url")
+    }
+
+    pub fn ca_bundle(&self) -> Option<String> {
+        self.get("AWS_CA_BUNDLE", "ca_bundle")
+    }
+
+    /// `addressing_style` below the profile's `s3`, which only aws-cli reads.
+    pub fn addressing_style(&self) -> Option<String> {
+        let nested = self.get("", "s3")?;
+        let lines = nested.lines().filter_map(|line| line.split_once('='));
+        let mut found = lines.filter(|(name, _)| name.trim() == "addressing_style");
+        found.next().map(|(_, style)| style.trim().to_owned())
+    }
+
+    pub fn keys(&self, is_aws: bool) -> AwsKeys {
+        AwsKeys { profile: self.profile.clone(), region: self.config.region().cloned(), is_aws }
+    }
+
+    fn get(&self, variable: &str, name: &str) -> Option<String> {
+        let key = ServiceConfigKey::builder().service_id("s3").env(variable).profile(name).build();
+        let value = self.config.service_config()?.load_config(key.ok()?)?;
+        Some(value).filter(|value| !value.is_empty())
+    }
+}
+
+#[async_trait]
+impl KeySource for AwsKeys {
+    async fn keys(&self) -> Result<Option<Keys>, Error> {
+        let config = ProviderConfig::without_region().with_region(self.region.clone());
+        let mut profile = ProfileFileCredentialsProvider::builder().configure(&config);
+        let found = match &self.profile {
+            Some(name) => {
+                profile = profile.profile_name(name);
+                profile.build().provide_credentials().await
+            }
+            None if self.is_aws => {
+                let chain = DefaultCredentialsChain::builder().region(self.region.clone()).build().await;
+                chain.provide_credentials().await
+            }
+            None => {
+                let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+                CredentialsProviderChain::first_try(
+                    "environment",
+                    EnvironmentVariableCredentialsProvider::new(),
+                )
+                .or_else("profile", profile.build())
+                .or_else("web identity", web_identity)
+                .provide_credentials()
+                .await
+            }
+        };
+        let found = found.map_err(|error| Error::Credentials(reason(&error)))?;
+        let expires = found.expiry().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        Ok(Some(Keys {
+            access_key_id: found.access_key_id().to_owned(),
+            secret: Secret::new(found.secret_access_key().to_owned()),
+            session_token: found.session_token().map(str::to_owned),
+            expires_at_s: expires.map(|since| since.as_secs().cast_signed()),
+        }))
+    }
+}
+
+/// Every cause, outermost first. The crate puts no secret into them.
+fn reason(error: &CredentialsError) -> String {
+    if let CredentialsError::CredentialsNotLoaded(_) = error
+        && error.source().is_none()
+    {
+        return "there are none".to_owned();
+    }
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}

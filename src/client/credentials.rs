@@ -92,7 +92,7 @@ mod tests {
             let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
             Ok(Some(Keys {
                 access_key_id: format!("key-{number}"),
-                secret: Secret::new("s".into()),
+                secret: Secret::new("s"),
                 session_token: None,
                 expires_at_s: Some(self.1.now_ms() / 1000 + 600),
             }))

@@ -10,12 +10,12 @@ use std::time::UNIX_EPOCH;
 use async_trait::async_trait;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
-use aws_config::meta::credentials::CredentialsProviderChain;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials as AwsCredentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_types::service_config::ServiceConfigKey;
@@ -23,6 +23,9 @@ use aws_types::service_config::ServiceConfigKey;
 use crate::client::credentials::{KeySource, Keys};
 use crate::client::error::Error;
 use crate::wire::sigv4::Secret;
+
+/// Where whoever names no region is.
+const REGION_DEFAULT: &str = "us-east-1";
 
 /// The settings of one profile, with the environment's over them.
 pub struct AwsSettings {
@@ -36,6 +39,8 @@ pub struct AwsKeys {
     /// Named by a flag.
     profile: Option<String>,
     region: Option<Region>,
+    /// How a person logs in, if the profile is one of SSO.
+    login: Option<String>,
     /// Whether the keys are for AWS itself, where a machine may have a role.
     is_aws: bool,
 }
@@ -57,12 +62,13 @@ impl AwsSettings {
                 RegionProviderChain::first_try(first).or_else(of_profile.build()).region().await
             }
         };
+        let region = region.unwrap_or(Region::from_static(REGION_DEFAULT));
         let config = loader.no_credentials().region(region).load().await;
         AwsSettings { config, profile: profile.map(str::to_owned) }
     }
 
-    pub fn region(&self) -> Option<&str> {
-        self.config.region().map(Region::as_ref)
+    pub fn region(&self) -> &str {
+        self.config.region().map_or(REGION_DEFAULT, Region::as_ref)
     }
 
     /// `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, the profile's `services` section, its `endpoint_url`.
@@ -83,7 +89,21 @@ impl AwsSettings {
     }
 
     pub fn keys(&self, is_aws: bool) -> AwsKeys {
-        AwsKeys { profile: self.profile.clone(), region: self.config.region().cloned(), is_aws }
+        AwsKeys {
+            profile: self.profile.clone(),
+            region: self.config.region().cloned(),
+            login: self.login(),
+            is_aws,
+        }
+    }
+
+    fn login(&self) -> Option<String> {
+        let is_sso = ["sso_session", "sso_start_url"].iter().any(|name| self.get("", name).is_some());
+        let name = self.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok());
+        is_sso.then(|| match name {
+            Some(name) => format!("aws sso login --profile {name}"),
+            None => "aws sso login".to_owned(),
+        })
     }
 
     fn get(&self, variable: &str, name: &str) -> Option<String> {
@@ -93,33 +113,45 @@ impl AwsSettings {
     }
 }
 
+impl AwsKeys {
+    /// One place after the other, each made only when those before it had nothing: with some comes a client for HTTPS, and it
+    /// reads every root certificate.
+    async fn find(&self) -> Result<AwsCredentials, CredentialsError> {
+        if self.profile.is_none() {
+            let found = EnvironmentVariableCredentialsProvider::new().provide_credentials().await;
+            if !is_absent(&found) {
+                return found;
+            }
+        }
+        if self.profile.is_none() && self.is_aws {
+            let chain = DefaultCredentialsChain::builder().region(self.region.clone()).build().await;
+            return chain.provide_credentials().await;
+        }
+        let config = ProviderConfig::without_region().with_region(self.region.clone());
+        let mut profile = ProfileFileCredentialsProvider::builder().configure(&config);
+        if let Some(name) = &self.profile {
+            profile = profile.profile_name(name);
+        }
+        let found = profile.build().provide_credentials().await;
+        if self.profile.is_some() || !is_absent(&found) {
+            return found;
+        }
+        let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
+        web_identity.provide_credentials().await
+    }
+}
+
+fn is_absent(found: &Result<AwsCredentials, CredentialsError>) -> bool {
+    matches!(found, Err(CredentialsError::CredentialsNotLoaded(_)))
+}
+
 #[async_trait]
 impl KeySource for AwsKeys {
     async fn keys(&self) -> Result<Option<Keys>, Error> {
-        let config = ProviderConfig::without_region().with_region(self.region.clone());
-        let mut profile = ProfileFileCredentialsProvider::builder().configure(&config);
-        let found = match &self.profile {
-            Some(name) => {
-                profile = profile.profile_name(name);
-                profile.build().provide_credentials().await
-            }
-            None if self.is_aws => {
-                let chain = DefaultCredentialsChain::builder().region(self.region.clone()).build().await;
-                chain.provide_credentials().await
-            }
-            None => {
-                let web_identity = WebIdentityTokenCredentialsProvider::builder().configure(&config).build();
-                CredentialsProviderChain::first_try(
-                    "environment",
-                    EnvironmentVariableCredentialsProvider::new(),
-                )
-                .or_else("profile", profile.build())
-                .or_else("web identity", web_identity)
-                .provide_credentials()
-                .await
-            }
-        };
-        let found = found.map_err(|error| Error::Credentials(reason(&error)))?;
+        let found = self
+            .find()
+            .await
+            .map_err(|error| Error::Credentials { reason: reason(&error), login: self.login.clone() })?;
         let expires = found.expiry().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Ok(Some(Keys {
             access_key_id: found.access_key_id().to_owned(),
@@ -132,13 +164,13 @@ impl KeySource for AwsKeys {
 
 /// Every cause, outermost first. The crate puts no secret into them.
 fn reason(error: &CredentialsError) -> String {
+    let mut cause = error.source();
     if let CredentialsError::CredentialsNotLoaded(_) = error
-        && error.source().is_none()
+        && cause.is_none()
     {
         return "there are none".to_owned();
     }
     let mut text = error.to_string();
-    let mut cause = error.source();
     while let Some(error) = cause {
         text += &format!(": {error}");
         cause = error.source();

@@ -16,8 +16,6 @@ use crate::client::endpoint::{Endpoint, Protection, Settings};
 use crate::client::error::Error;
 use crate::client::tally::Tally;
 
-const REGION_DEFAULT: &str = "us-east-1";
-
 /// Which endpoint, and who asks.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Connection")]
@@ -108,7 +106,7 @@ impl Connect {
         let in_flight_max = (effort.memory / (CHUNK_LEN * CHUNKS_PER_PART) as u64).max(1);
         let settings = Settings {
             url,
-            region: aws.region().unwrap_or(REGION_DEFAULT).to_owned(),
+            region: aws.region().to_owned(),
             path_style: addressing.map(|style| style == AddressingStyle::Path),
             ca_bundle: ca_bundle.map(|path| read(&path)).transpose()?,
             credentials,

@@ -10,7 +10,7 @@ use super::connect::{Connect, Effort};
 use super::many::Many;
 use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
-use crate::client::download::{GetOptions, get_file};
+use crate::client::download::{GetOptions, Known, get_file};
 use crate::client::error::Error;
 use crate::client::part_file::RANGE_MEMORY_LEN;
 use crate::client::print::get_pipe;
@@ -91,9 +91,9 @@ impl GetArgs {
                 endpoint.tally.add_file(0);
                 return get_pipe(&endpoint, &source, std::io::stdout(), &options, memory_len).await;
             }
-            let head = endpoint.head_object(&source).await?;
+            let head = endpoint.look_at(&source).await?;
             endpoint.tally.add_file(head.len);
-            get_file(&endpoint, &journals, &source, &path, &options, None).await
+            get_file(&endpoint, &journals, &source, &path, &options, Known::Head(head)).await
         };
         many.start(what, download).await;
         Ok(many.finish("received").await)
@@ -127,7 +127,7 @@ impl GetArgs {
                     (Arc::clone(&session.endpoint), session.journals.clone(), self.options());
                 let what = address.to_string();
                 let download = async move {
-                    get_file(&endpoint, &journals, &address, &path, &options, Some(object)).await
+                    get_file(&endpoint, &journals, &address, &path, &options, Known::Listed(object)).await
                 };
                 many.start(what, download).await;
             }
@@ -168,7 +168,7 @@ pub fn resume(
     address: Address,
 ) -> impl Future<Output = Result<Done, Error>> + Send + use<> {
     let (endpoint, journals) = (Arc::clone(&session.endpoint), session.journals.clone());
-    async move { get_file(&endpoint, &journals, &address, &path, &GetOptions::default(), None).await }
+    async move { get_file(&endpoint, &journals, &address, &path, &GetOptions::default(), Known::Nothing).await }
 }
 
 #[cfg(test)]

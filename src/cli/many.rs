@@ -77,6 +77,7 @@ impl<'a> Many<'a> {
                     sent_bytes: done.len - done.kept_len.min(done.len),
                     etag: Some(done.etag),
                     checksum: done.checksum,
+                    verified: done.verified,
                     skipped: done.was_there,
                 });
             }

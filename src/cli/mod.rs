@@ -22,6 +22,7 @@ mod ls;
 mod many;
 mod master_keys;
 mod mb;
+mod pipe_input;
 mod presign;
 mod put;
 mod resume;

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connect::{Connect, Effort, byte_count};
 use super::many::Many;
+use super::pipe_input::take_stdin;
 use super::sources::{Found, Job, content_type, find_jobs};
 use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
@@ -107,6 +108,7 @@ impl PutArgs {
             transfer::say_would(&self.output, "upload", "stdin", target);
             return Ok(0);
         }
+        let stdin = take_stdin().map_err(|error| Error::file("read stdin", error))?;
         session.tally.add_file(0);
         let options = PutOptions { part_len: self.effort.part_size, headers, ..PutOptions::default() };
         let pipe = PipeOptions {
@@ -118,7 +120,7 @@ impl PutArgs {
         };
         let (endpoint, address) = (Arc::clone(&session.endpoint), target.clone());
         let mut many = Many::new(session);
-        let upload = async move { put_pipe(&endpoint, std::io::stdin(), &address, &options, &pipe).await };
+        let upload = async move { put_pipe(&endpoint, stdin, &address, &options, &pipe).await };
         many.start(target.to_string(), upload).await;
         Ok(many.finish("sent").await)
     }

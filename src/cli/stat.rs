@@ -43,7 +43,7 @@ pub fn stat(args: StatArgs) -> ExitCode {
         if address.key.is_empty() {
             return Err(Error::Usage(format!("{address} is no object")));
         }
-        let head = session.endpoint.head_object(&address).await?;
+        let head = session.endpoint.look_at(&address).await?;
         let mut fields = vec![
             ("key", address.key.clone()),
             ("bytes", head.len.to_string()),

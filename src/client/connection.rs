@@ -16,8 +16,13 @@ pub const COMPLETE_TIMEOUT: Duration = Duration::from_secs(600);
 /// The longest answer that is read into memory: a page of 1,000 long keys with all their checksums fits.
 const ANSWER_LEN_MAX: usize = 16 << 20;
 
-/// Connections to one endpoint, which `parallel_max` requests share.
-pub fn http_client(ca_bundle: Option<&[u8]>, parallel_max: usize) -> Result<reqwest::Client, Error> {
+/// Connections to one endpoint, which `parallel_max` requests share. Without TLS no root certificates are read: that
+/// would take longer than a short command does.
+pub fn http_client(
+    is_tls: bool,
+    ca_bundle: Option<&[u8]>,
+    parallel_max: usize,
+) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("dovetail/", env!("CARGO_PKG_VERSION")))
         // Many streams over one connection would share its one window; bulk wants connections of its own.
@@ -30,7 +35,9 @@ pub fn http_client(ca_bundle: Option<&[u8]>, parallel_max: usize) -> Result<reqw
         // Both are ours: a redirect changes the signature, and what is safe to repeat is known here.
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never());
-    if let Some(pem) = ca_bundle {
+    if !is_tls {
+        builder = builder.tls_certs_only([]);
+    } else if let Some(pem) = ca_bundle {
         let unreadable = |error| Error::Usage(format!("the CA bundle cannot be read: {error}"));
         builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?);
     }

@@ -26,7 +26,7 @@ use crate::client::fetch::{Checks, Gathered, Range, Sink, fetch, is_intact, lock
 use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
 use crate::client::part_file::{PartFile, part_path};
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::{ObjectHead, is_encrypted, is_md5};
+use crate::client::requests::ObjectHead;
 use crate::client::sent_part::{checksum_text, digest_from_hex};
 use crate::client::source::Source;
 use crate::client::tally::Event;
@@ -48,6 +48,14 @@ pub struct GetOptions {
     pub always: bool,
 }
 
+/// What is known about an object before it is looked at.
+#[derive(Clone, Debug)]
+pub enum Known {
+    Nothing,
+    Listed(ListedObject),
+    Head(ObjectHead),
+}
+
 /// One object on its way into a file.
 struct Download<'a> {
     endpoint: &'a Arc<Endpoint>,
@@ -65,21 +73,22 @@ struct Cut {
     checks: Option<Checks>,
 }
 
-/// Downloads one object. `listed` is what a listing has said about it. The caller has counted it in the tally.
+/// Downloads one object. The caller has counted it in the tally.
 pub async fn get_file(
     endpoint: &Arc<Endpoint>,
     journals: &Journals,
     address: &Address,
     path: &Path,
     options: &GetOptions,
-    listed: Option<ListedObject>,
+    mut known: Known,
 ) -> Result<Done, Error> {
     let doing = format!("write {}", path.display());
     let path = std::path::absolute(path).map_err(|error| Error::file(&doing, error))?;
     let part_path = part_path(&path);
     let download = Download { endpoint, journals, options, address, path, part_path };
     for _ in 0..STARTS_MAX {
-        match download.run(listed.clone()).await {
+        // What was known when an object has changed meanwhile is known no more.
+        match download.run(std::mem::replace(&mut known, Known::Nothing)).await {
             Err(error) if error.status() == Some(412) => {
                 endpoint.tally.note(address, "the object has changed on the server; starting over");
                 download.forget()?;
@@ -92,20 +101,22 @@ pub async fn get_file(
 }
 
 impl Download<'_> {
-    async fn run(&self, listed: Option<ListedObject>) -> Result<Done, Error> {
+    async fn run(&self, known: Known) -> Result<Done, Error> {
         let journal = self.journals.open(&self.journal_header())?;
-        let is_small = listed.as_ref().is_some_and(|object| {
-            Plan::new(object.len, self.options.part_len, &Limits::default())
-                .is_ok_and(|plan| plan.count() == 1)
-        });
         let exists = self.path.exists();
-        if let (Some(object), true, false, None) = (&listed, is_small, exists, &journal) {
-            return self.fetch_small(object.len, &object.etag).await;
+        if let (Known::Listed(object), false, None) = (&known, exists, &journal) {
+            let plan = Plan::new(object.len, self.options.part_len, &Limits::default());
+            if plan.is_ok_and(|plan| plan.count() == 1) {
+                return self.fetch_small(object.len, &object.etag).await;
+            }
         }
-        let head = self.endpoint.head_object(self.address).await?;
+        let head = match known {
+            Known::Head(head) => head,
+            _ => self.endpoint.look_at(self.address).await?,
+        };
         if exists && !self.options.always && self.is_there(&head).await? {
             self.endpoint.tally.keep(head.len);
-            return Ok(Done { was_there: true, kept_len: head.len, ..done(&head, None) });
+            return Ok(Done { was_there: true, kept_len: head.len, ..done(&head, None, true) });
         }
         let plan = Plan::new(head.len, self.options.part_len, &Limits::default())?;
         if plan.count() == 1 {
@@ -125,7 +136,7 @@ impl Download<'_> {
             algorithm: Algorithm::Crc64Nvme,
             expected: None,
         };
-        let (head, digest) = match len <= GATHERED_LEN_MAX {
+        let (head, digest, verified) = match len <= GATHERED_LEN_MAX {
             true => self.fetch_gathered(&range).await?,
             false => match self.fetch_into_file(&range).await {
                 Ok(fetched) => fetched,
@@ -136,14 +147,14 @@ impl Download<'_> {
             },
         };
         self.endpoint.workers.succeeded(len);
-        Ok(done(&head, Some((range.algorithm, digest))))
+        Ok(done(&head, Some((range.algorithm, digest)), verified))
     }
 
-    async fn fetch_gathered(&self, range: &Range) -> Result<(ObjectHead, Digest), Error> {
+    async fn fetch_gathered(&self, range: &Range) -> Result<(ObjectHead, Digest, bool), Error> {
         let gathered = Gathered::default();
         let (digest, head) = fetch(self.endpoint, range, &Sink::Memory(Arc::clone(&gathered))).await?;
         let bytes = Bytes::from(lock(&gathered).concat());
-        self.verify(&head, digest, range.algorithm, &Source::Memory(bytes.clone())).await?;
+        let verified = self.verify(&head, digest, range.algorithm, &Source::Memory(bytes.clone())).await?;
         let (part_path, path) = (self.part_path.clone(), self.path.clone());
         self.blocking(move || {
             let write = || {
@@ -154,16 +165,16 @@ impl Download<'_> {
             write().inspect_err(|_| drop(fs::remove_file(&part_path)))
         })
         .await?;
-        Ok((head, digest))
+        Ok((head, digest, verified))
     }
 
-    async fn fetch_into_file(&self, range: &Range) -> Result<(ObjectHead, Digest), Error> {
+    async fn fetch_into_file(&self, range: &Range) -> Result<(ObjectHead, Digest, bool), Error> {
         let file = self.create_part_file(range.whole_len).await?;
         let (digest, head) = fetch(self.endpoint, range, &Sink::File(Arc::clone(&file))).await?;
-        self.verify(&head, digest, range.algorithm, &whole_source(&file, head.len)).await?;
+        let verified = self.verify(&head, digest, range.algorithm, &whole_source(&file, head.len)).await?;
         let path = self.path.clone();
         self.blocking(move || file.rename(&path)).await?;
-        Ok((head, digest))
+        Ok((head, digest, verified))
     }
 
     async fn fetch_large(
@@ -184,12 +195,15 @@ impl Download<'_> {
         let whole = plan.parts().fold(dovetail_digest::digest(cut.algorithm, b""), |whole, part| {
             dovetail_digest::combine(cut.algorithm, &whole, &digests[&part.number], part.len)
         });
-        if let Err(error) = self.verify(&head, whole, cut.algorithm, &whole_source(&file, head.len)).await {
-            // Which range is wrong cannot be told, so none is kept.
-            journal.remove()?;
-            let _ = fs::remove_file(&self.part_path);
-            return Err(error);
-        }
+        let verified = match self.verify(&head, whole, cut.algorithm, &whole_source(&file, head.len)).await {
+            Ok(verified) => verified || cut.checks.is_some(),
+            Err(error) => {
+                // Which range is wrong cannot be told, so none is kept.
+                journal.remove()?;
+                let _ = fs::remove_file(&self.part_path);
+                return Err(error);
+            }
+        };
         let path = self.path.clone();
         self.blocking(move || {
             file.sync()?;
@@ -197,7 +211,7 @@ impl Download<'_> {
         })
         .await?;
         journal.remove()?;
-        Ok(done(&head, Some((cut.algorithm, whole))))
+        Ok(done(&head, Some((cut.algorithm, whole)), verified))
     }
 
     /// Cuts the object like its parts when the endpoint tells their checksums, so that each range is checked by itself.
@@ -318,30 +332,23 @@ impl Download<'_> {
         Ok(())
     }
 
-    /// Compares what has arrived with whatever the server says about the whole object.
+    /// Compares what has arrived with whatever the server says about the whole object. False when that is nothing: then the
+    /// lengths and the version of every range have been checked, and that is all.
     async fn verify(
         &self,
         head: &ObjectHead,
         digest: Digest,
         algorithm: Algorithm,
         source: &Source,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let doing = format!("download {}", self.address);
-        let is_right = match head.checksum {
-            Some(checksum) if checksum.part_count.is_none() && checksum.algorithm == algorithm => {
-                checksum.digest == digest
-            }
-            Some(checksum) if checksum.part_count.is_none() => {
-                self.endpoint.digest(source, checksum.algorithm, &doing).await? == checksum.digest
-            }
-            _ if is_md5(&head.etag) && !is_encrypted(&head.headers) => {
-                self.endpoint.digest(source, Algorithm::Md5, &doing).await?.to_hex() == head.etag
-            }
-            // The lengths and the version of every range have been checked; there is nothing else to check.
-            _ => true,
+        let Some((told, expected)) = head.whole_digest() else { return Ok(false) };
+        let digest = match told == algorithm {
+            true => digest,
+            false => self.endpoint.digest(source, told, &doing).await?,
         };
-        if is_right {
-            return Ok(());
+        if digest == expected {
+            return Ok(true);
         }
         Err(Error::Corrupt {
             doing,
@@ -356,15 +363,7 @@ impl Download<'_> {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "it is there and no regular file");
             return Err(Error::file(format!("write {}", self.path.display()), error));
         }
-        let checksum = head.checksum.filter(|checksum| checksum.part_count.is_none());
-        let expected = match checksum {
-            Some(checksum) => Some((checksum.algorithm, checksum.digest)),
-            None if is_md5(&head.etag) && !is_encrypted(&head.headers) => {
-                digest_from_hex(&head.etag).map(|digest| (Algorithm::Md5, digest))
-            }
-            None => None,
-        };
-        let Some((algorithm, expected)) = expected.filter(|_| metadata.len() == head.len) else {
+        let Some((algorithm, expected)) = head.whole_digest().filter(|_| metadata.len() == head.len) else {
             return Ok(false);
         };
         let doing = format!("read {}", self.path.display());
@@ -428,11 +427,12 @@ fn whole_source(file: &PartFile, len: u64) -> Source {
 }
 
 /// What is told of an object that has arrived.
-pub fn done(head: &ObjectHead, digest: Option<(Algorithm, Digest)>) -> Done {
+pub fn done(head: &ObjectHead, digest: Option<(Algorithm, Digest)>, verified: bool) -> Done {
     Done {
         len: head.len,
         etag: head.etag.clone(),
         checksum: digest.map(|(algorithm, digest)| checksum_text(algorithm, &digest)),
+        verified,
         was_there: false,
         kept_len: 0,
     }

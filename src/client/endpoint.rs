@@ -93,6 +93,9 @@ impl Endpoint {
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(Error::Usage(format!("{url:?} is no http or https URL")));
         }
+        if base.query().is_some() || base.fragment().is_some() || !base.username().is_empty() {
+            return Err(Error::Usage(format!("an endpoint is a host, a port and a path, unlike {url:?}")));
+        }
         let piece_len = match settings.bytes_per_s {
             // Four pieces a second, so that a limited transfer flows rather than jumps.
             Some(rate) => ((rate / 4) as usize).clamp(1024, CHUNK_LEN),
@@ -105,7 +108,11 @@ impl Endpoint {
             piece_len,
         };
         Ok(Endpoint {
-            http: http_client(settings.ca_bundle.as_deref(), settings.parallel_max)?,
+            http: http_client(
+                base.scheme() == "https",
+                settings.ca_bundle.as_deref(),
+                settings.parallel_max,
+            )?,
             is_path_style: settings.path_style.unwrap_or(!is_aws(&base)),
             base,
             region: settings.region,
@@ -121,9 +128,16 @@ impl Endpoint {
         })
     }
 
-    /// The endpoint as a journal names it: scheme, host and port.
+    /// The endpoint as a journal names it: scheme, host, port, and the path if it has one.
     pub fn name(&self) -> String {
         self.base.as_str().trim_end_matches('/').to_owned()
+    }
+
+    /// Where a path of the server's is below the endpoint.
+    pub(super) fn below(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        url
     }
 
     pub fn region(&self) -> &str {

@@ -32,8 +32,9 @@ pub enum Error {
     /// Another process is at the same transfer.
     #[error("another dovetail is already moving {what}")]
     Busy { what: String },
-    #[error("cannot find credentials: {0}")]
-    Credentials(String),
+    /// No keys to sign with. `login` is the command that gets new ones, where a person has to.
+    #[error("cannot find credentials: {reason}")]
+    Credentials { reason: String, login: Option<String> },
     /// Some of what was asked for was not done.
     #[error("{0}")]
     Incomplete(String),
@@ -131,6 +132,7 @@ impl Error {
 
     pub fn class(&self) -> Class {
         match self {
+            Error::Connection { reason, .. } if is_distrust(reason) => Class::Stop,
             Error::Connection { .. } | Error::Stalled { .. } | Error::Malformed { .. } => Class::Retry,
             Error::Corrupt { .. } => Class::Resend,
             Error::Refused { refusal, .. } => refusal.class(),
@@ -147,7 +149,11 @@ impl Error {
 
     /// Whether the same command may work later, and goes on then.
     pub fn is_resumable(&self) -> bool {
-        self.class() != Class::Stop || matches!(self, Error::File { source, .. } if is_full(source))
+        match self {
+            Error::File { source, .. } if is_full(source) => true,
+            Error::Credentials { login, .. } => login.is_some(),
+            _ => self.class() != Class::Stop,
+        }
     }
 
     /// What the person at the keyboard can do about it.
@@ -158,14 +164,25 @@ impl Error {
                 Some("free some space, then run the same command: it goes on where it stopped".into())
             }
             Error::Changed { .. } => Some("run the command again when nothing writes to it".into()),
+            Error::Connection { reason, .. } if is_distrust(reason) => {
+                Some("name the certificates to trust by --ca-bundle, and check --endpoint-url".into())
+            }
             Error::Connection { .. } => Some("check --endpoint-url and the network".into()),
-            Error::Credentials(_) => Some(
+            Error::Credentials { login: Some(command), .. } => Some(format!(
+                "log in with `{command}`, then run the same command: it goes on where it stopped"
+            )),
+            Error::Credentials { login: None, .. } => Some(
                 "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a --profile, or use --no-sign-request"
                     .into(),
             ),
             _ => None,
         }
     }
+}
+
+/// What rustls says of a server that is not who it should be. That does not pass by itself.
+fn is_distrust(reason: &str) -> bool {
+    reason.contains("invalid peer certificate")
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -220,6 +237,9 @@ impl Refusal {
                 "log in again, then run the same command: it goes on where it stopped".into()
             }
             (_, "NoSuchBucket") => "make it with `dovetail mb`, or check --endpoint-url".into(),
+            (403, _) if self.access_key_id.is_none() => {
+                "nobody may do this without keys: leave --no-sign-request out, or ask the bucket's owner".into()
+            }
             (403, _) => "the credentials do not allow this: ask the bucket's owner, or name another --profile".into(),
             (_, "EntityTooLarge") => "use a smaller --part-size".into(),
             _ => return None,
@@ -240,7 +260,7 @@ mod tests {
             request_id: String::new(),
             retry_after: None,
             region: Some("eu-north-1".into()),
-            access_key_id: None,
+            access_key_id: Some("key".into()),
             clock_ahead_s: Some(1200),
         };
         Error::Refused { doing: "upload part 3".into(), refusal: Box::new(refusal) }

@@ -12,6 +12,7 @@ use reqwest::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 use serde::{Deserialize, Serialize};
 
 use crate::client::endpoint::{Endpoint, Protection};
+use crate::client::sent_part::digest_from_hex;
 use crate::wire::limits::{Limits, PATH};
 use crate::wire::sigv4::sha256_hex;
 
@@ -98,7 +99,7 @@ impl Endpoint {
 
     /// One attempt, without keys: anybody may ask, and nobody else's server should see a signature for this.
     async fn ask_for_limits(&self, kept: Option<&Kept>) -> Option<Answer> {
-        let mut request = self.http.get(self.base.join(PATH).ok()?).timeout(ASK_TIMEOUT);
+        let mut request = self.http.get(self.below(PATH)).timeout(ASK_TIMEOUT);
         if let Some(etag) = kept.filter(|kept| kept.limits.is_some()).and_then(|kept| kept.etag.as_ref()) {
             request = request.header(IF_NONE_MATCH, etag);
         }
@@ -121,12 +122,16 @@ impl Endpoint {
                 return Some(Answer::Fresh(silent));
             }
         }
+        let etag = headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        if !is_whole(&body, etag.as_deref().unwrap_or_default()) {
+            return None;
+        }
         Some(Answer::Fresh(match Limits::parse(&body) {
             None => silent,
             Some(limits) => Kept {
                 endpoint: self.name(),
                 expires_ms: now_ms + max_age_ms(&headers),
-                etag: headers.get(ETAG).and_then(|etag| etag.to_str().ok()).map(str::to_owned),
+                etag,
                 limits: Some(limits),
             },
         }))
@@ -135,6 +140,14 @@ impl Endpoint {
     async fn blocking<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
         self.around.tasks.spawn_blocking(job).await.ok()
     }
+}
+
+/// A gateway's ETag is the CRC-64 of its document, so a digit that was damaged on the way is not believed for an hour. Any other
+/// ETag says nothing.
+fn is_whole(body: &[u8], etag: &str) -> bool {
+    let strong = etag.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let expected = strong.and_then(digest_from_hex).filter(|digest| digest.as_bytes().len() == 8);
+    expected.is_none_or(|expected| expected == dovetail_digest::digest(Algorithm::Crc64Nvme, body))
 }
 
 /// What `Cache-Control: max-age` says; 0 when it says nothing or forbids keeping.
@@ -156,14 +169,10 @@ fn read(path: &Path) -> Option<Kept> {
     serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
-/// Whole or not at all; a power cut may lose it.
+/// In place: what is left of a write that was cut off is no JSON, and as good as missing.
 fn write(path: &Path, kept: &Kept) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let random: [u8; 8] = crate::base::random::bytes();
-    let aside = folder.join(format!("{}.new", u64::from_be_bytes(random)));
-    std::fs::write(&aside, serde_json::to_vec(kept)?)?;
-    std::fs::rename(&aside, path)
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    std::fs::write(path, serde_json::to_vec(kept)?)
 }
 
 #[cfg(test)]
@@ -186,6 +195,17 @@ mod tests {
     }
 
     #[test]
+    fn a_document_that_was_damaged_on_the_way_is_not_believed() {
+        let document = br#"{"version":1,"part_bytes_min":5242880}"#;
+        let etag = format!("\"{}\"", dovetail_digest::digest(Algorithm::Crc64Nvme, document).to_hex());
+        assert!(is_whole(document, &etag));
+        assert!(!is_whole(br#"{"version":1,"part_bytes_min":7242880}"#, &etag));
+        for other in ["", "\"v2\"", "W/\"0123456789abcdef\"", "\"0123\""] {
+            assert!(is_whole(document, other), "{other} says nothing");
+        }
+    }
+
+    #[test]
     fn what_is_kept_reads_back_and_what_is_broken_is_as_good_as_missing() {
         let folder = tempfile::tempdir().unwrap();
         let path = file_of(&folder.path().join("deep"), "http://127.0.0.1:9000");
@@ -198,8 +218,11 @@ mod tests {
         };
         write(&path, &kept).unwrap();
         assert_eq!(read(&path), Some(kept));
-        std::fs::write(&path, "{").unwrap();
-        assert_eq!(read(&path), None);
+        let whole = std::fs::read(&path).unwrap();
+        for len in 0..whole.len() {
+            std::fs::write(&path, &whole[..len]).unwrap();
+            assert_eq!(read(&path), None, "{len} bytes of it");
+        }
         assert_ne!(path, file_of(&folder.path().join("deep"), "http://127.0.0.1:9001"));
     }
 }

@@ -150,7 +150,7 @@ async fn complete(
 fn done(len: u64, written: Written) -> Done {
     let checksum =
         written.checksum.map(|checksum| format!("{}:{}", checksum.algorithm.name(), checksum.encode()));
-    Done { len, etag: written.etag, checksum, was_there: false, kept_len: 0 }
+    Done { len, etag: written.etag, checksum, verified: true, was_there: false, kept_len: 0 }
 }
 
 fn check_len(len: u64, address: &Address, pipe: &PipeOptions) -> Result<(), Error> {

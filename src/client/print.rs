@@ -16,7 +16,6 @@ use crate::client::fetch::{Gathered, Range, Sink, fetch, lock};
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::ObjectHead;
 use crate::client::upload::Done;
-use crate::wire::checksum::ObjectChecksum;
 use crate::wire::limits::Limits;
 
 /// Ranges that are held in memory are smaller, so that several fit.
@@ -30,15 +29,13 @@ pub async fn get_pipe<W: io::Write + Send + 'static>(
     options: &GetOptions,
     memory_len: u64,
 ) -> Result<Done, Error> {
-    let head = endpoint.head_object(address).await?;
+    let head = endpoint.look_at(address).await?;
     endpoint.tally.add_len(head.len);
     let part_len = options.part_len.unwrap_or(PIPE_RANGE_LEN);
     let plan = Plan::new(head.len, Some(part_len), &Limits::default())?;
     let ahead = (memory_len / plan.part_len).clamp(1, endpoint.workers.limit_max() as u64) as usize;
-    let algorithm = match head.checksum {
-        Some(ObjectChecksum { algorithm, part_count: None, .. }) => algorithm,
-        _ => Algorithm::Crc64Nvme,
-    };
+    let expected = head.whole_digest();
+    let algorithm = expected.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
     let ranges = plan.parts().filter(|part| part.len > 0).map(|part| start(endpoint, address, &head, part));
     let mut arrived = futures::stream::iter(ranges).buffered(ahead);
     let mut hasher = Hasher::new(algorithm);
@@ -56,14 +53,11 @@ pub async fn get_pipe<W: io::Write + Send + 'static>(
     }
     output.flush().map_err(|error| Error::file("write to the pipe", error))?;
     let digest = hasher.finish();
-    if let Some(checksum) = head.checksum
-        && checksum.part_count.is_none()
-        && checksum.digest != digest
-    {
+    if expected.is_some_and(|(_, expected)| expected != digest) {
         let reason = "what was printed has not the object's checksum".into();
         return Err(Error::Corrupt { doing: format!("download {address}"), reason });
     }
-    Ok(done(&head, Some((algorithm, digest))))
+    Ok(done(&head, Some((algorithm, digest)), expected.is_some()))
 }
 
 /// Starts fetching one range into memory.

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,12 @@ const BAR_TICK: Duration = Duration::from_millis(200);
 const JSON_TICK: Duration = Duration::from_secs(1);
 /// Often enough for a log, seldom enough not to fill one.
 const LINE_TICK: Duration = Duration::from_secs(60);
+
+/// What is said of bytes that arrived in the right number, of the right version, and that is all one knows.
+const UNVERIFIED: &str = "; the server told no checksum to compare with";
+
+/// A request that failed this often is told about once, so that nobody wonders what happens: after a second or two.
+const STUCK_FROM: u32 = 5;
 
 /// How much is shown, and in which form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,10 @@ pub struct Display {
     started: Instant,
     /// Of the file that was done last.
     checksum: Arc<Mutex<Option<String>>>,
+    /// Whether it was told that a request fails again and again.
+    is_stuck: Arc<AtomicBool>,
+    /// Files that there was no checksum to compare with for.
+    unverified: Arc<AtomicU64>,
 }
 
 impl Display {
@@ -55,7 +66,15 @@ impl Display {
             }
             _ => ProgressBar::hidden(),
         };
-        Display { mode, verbose, bar, started: Instant::now(), checksum: Arc::default() }
+        Display {
+            mode,
+            verbose,
+            bar,
+            started: Instant::now(),
+            checksum: Arc::default(),
+            is_stuck: Arc::default(),
+            unverified: Arc::default(),
+        }
     }
 
     /// Sums that tell this display what happens.
@@ -101,7 +120,13 @@ impl Display {
             Mode::Bar | Mode::Lines => {
                 let checksum = self.checksum.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let checksum = checksum.filter(|_| sums.files_done == 1);
-                say(&summary(&sums, failed, seconds, verb, checksum.as_deref()));
+                let mut text = summary(&sums, failed, seconds, verb, checksum.as_deref());
+                match self.unverified.load(Ordering::Relaxed) {
+                    0 => {}
+                    count if count == sums.files_done => text += UNVERIFIED,
+                    count => text += &format!("{UNVERIFIED} ({count} of them)"),
+                }
+                say(&text);
             }
             Mode::Quiet => {}
         }
@@ -129,14 +154,22 @@ impl Display {
         if self.mode == Mode::Json {
             return print_json(event);
         }
-        if let Event::Done { checksum, .. } = event {
+        if let Event::Done { checksum, verified, .. } = event {
             self.checksum.lock().unwrap_or_else(PoisonError::into_inner).clone_from(checksum);
+            self.unverified.fetch_add(u64::from(!verified), Ordering::Relaxed);
         }
         let text = match event {
             Event::Failed { what, error, advice, .. } => match advice {
                 Some(advice) => format!("{what}: {error}\n  {advice}"),
                 None => format!("{what}: {error}"),
             },
+            Event::Retry { error, attempt, .. }
+                if !self.verbose
+                    && *attempt >= STUCK_FROM
+                    && !self.is_stuck.swap(true, Ordering::Relaxed) =>
+            {
+                format!("{error}; trying again, for as long as --patience says")
+            }
             _ if self.mode == Mode::Quiet => return,
             Event::Note { what, text } => format!("{what}: {text}"),
             Event::Retry { error, attempt, pause_ms, .. } if self.verbose => {
@@ -145,10 +178,11 @@ impl Display {
             Event::Started { what, upload_id: Some(id), .. } if self.verbose => {
                 format!("{what}: upload {id}")
             }
-            Event::Done { what, bytes, checksum, skipped, .. } if self.verbose => {
+            Event::Done { what, bytes, checksum, verified, skipped, .. } if self.verbose => {
                 let verb = if *skipped { "was there already" } else { "done" };
                 let checksum = checksum.as_deref().unwrap_or("no checksum");
-                format!("{what}: {verb}, {}, {checksum}", size(*bytes))
+                let doubt = if *verified { "" } else { UNVERIFIED };
+                format!("{what}: {verb}, {}, {checksum}{doubt}", size(*bytes))
             }
             _ => return,
         };

@@ -12,6 +12,7 @@ use crate::client::connection::COMPLETE_TIMEOUT;
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::Error;
 use crate::client::send_body::Framing;
+use crate::client::sent_part::digest_from_hex;
 use crate::client::source::Source;
 use crate::wire::checksum::{self, ObjectChecksum};
 use crate::wire::copy_source::CopySource;
@@ -28,6 +29,20 @@ pub struct ObjectHead {
     /// In Unix seconds.
     pub modified_s: Option<i64>,
     pub headers: HeaderMap,
+}
+
+impl ObjectHead {
+    /// What the bytes of the whole object have to come to, as far as the endpoint tells: a checksum of the whole, else an ETag that
+    /// is an MD5. With a key of KMS or of the customer it is none, and one of parts says nothing about the whole.
+    pub fn whole_digest(&self) -> Option<(Algorithm, Digest)> {
+        match self.checksum.filter(|checksum| checksum.part_count.is_none()) {
+            Some(checksum) => Some((checksum.algorithm, checksum.digest)),
+            None if is_md5(&self.etag) && !is_encrypted(&self.headers) => {
+                digest_from_hex(&self.etag).map(|digest| (Algorithm::Md5, digest))
+            }
+            None => None,
+        }
+    }
 }
 
 /// An object that has been written.
@@ -106,6 +121,20 @@ impl Endpoint {
         let call = object_call("look at", Method::HEAD, address).header("x-amz-checksum-mode", "ENABLED");
         let answer = self.call(&call).await?;
         object_head(&call.doing, &answer.headers)
+    }
+
+    /// The same for somebody who wants to know why not. A HEAD that is refused has no document that says it, so a GET of one
+    /// byte is asked.
+    pub async fn look_at(&self, address: &Address) -> Result<ObjectHead, Error> {
+        let refused = match self.head_object(address).await {
+            Err(error @ Error::Refused { .. }) if error.code().is_none() => error,
+            looked => return looked,
+        };
+        let call = object_call("look at", Method::GET, address).header("range", "bytes=0-0");
+        match self.call_once(&call).await {
+            Err(error) if error.code().is_some() => Err(error),
+            _ => Err(refused),
+        }
     }
 
     /// Writes an object in one request. `headers` describe it.

@@ -28,7 +28,8 @@ impl Endpoint {
     pub async fn presign(&self, call: &Call, expires_s: u32) -> Result<String, Error> {
         let url = self.url(call)?;
         let Some(keys) = self.credentials.current().await? else {
-            return Err(Error::Credentials("a URL is presigned with keys".into()));
+            let reason = "a URL is presigned with keys".into();
+            return Err(Error::Credentials { reason, login: None });
         };
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host(&url)?);
@@ -77,6 +78,8 @@ impl Endpoint {
                     now_s,
                 );
             }
+            // Without a signature there is nothing that a digest in this header could be part of, and gateways refuse it.
+            None if !payload.is_chunked() => {}
             None => {
                 let value = HeaderValue::try_from(payload.to_header()).expect("S3's words are ASCII");
                 headers.insert("x-amz-content-sha256", value);
@@ -117,7 +120,7 @@ impl Endpoint {
         let mut url = self.base.clone();
         // A dot in a host's first label would not match a wildcard certificate.
         let in_path = self.is_path_style || call.bucket.contains('.') || call.bucket.is_empty();
-        let mut path = String::from("/");
+        let mut path = self.below("/").path().to_owned();
         if in_path {
             path += &call.bucket;
             if !call.key.is_empty() {
@@ -203,6 +206,14 @@ mod tests {
             url(&other, "bucket", "//a+%").unwrap(),
             "http://127.0.0.1:9000/bucket///a%2B%25?prefix=a%20b"
         );
+        for base in ["http://127.0.0.1:9000/s3/here", "http://127.0.0.1:9000/s3/here/"] {
+            let below = endpoint(Some(base));
+            assert_eq!(below.name(), "http://127.0.0.1:9000/s3/here");
+            assert_eq!(
+                url(&below, "bucket", "key").unwrap(),
+                "http://127.0.0.1:9000/s3/here/bucket/key?prefix=a%20b"
+            );
+        }
     }
 
     #[tokio::test]

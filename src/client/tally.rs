@@ -22,6 +22,8 @@ pub enum Event {
         sent_bytes: u64,
         etag: Option<String>,
         checksum: Option<String>,
+        /// Whether there was a checksum to compare the bytes with.
+        verified: bool,
         skipped: bool,
     },
     /// A transfer ended without success. `resumable`: the same command goes on where it stopped.

@@ -72,6 +72,8 @@ pub struct Done {
     pub len: u64,
     pub etag: String,
     pub checksum: Option<String>,
+    /// Both sides have the same bytes, by a checksum. Only a download may lack one to compare with.
+    pub verified: bool,
     /// Nothing had to move.
     pub was_there: bool,
     /// Bytes that were there before this run.
@@ -401,6 +403,7 @@ impl Upload<'_> {
             checksum: written
                 .checksum
                 .map(|checksum| format!("{}:{}", checksum.algorithm.name(), checksum.encode())),
+            verified: true,
             was_there: false,
             kept_len,
         }

@@ -60,16 +60,11 @@ impl Upload<'_> {
         }
         let whole = self.source(Part { number: 1, offset: 0, len: self.identity.len });
         let doing = format!("read {}", self.path.display());
-        if let Some(checksum) = head.checksum
-            && checksum.part_count.is_none()
-        {
-            return Ok(self.endpoint.digest(&whole, checksum.algorithm, &doing).await? == checksum.digest);
+        if let Some((algorithm, expected)) = head.whole_digest() {
+            return Ok(self.endpoint.digest(&whole, algorithm, &doing).await? == expected);
         }
         if is_encrypted(&head.headers) {
             return Ok(false);
-        }
-        if is_md5(&head.etag) {
-            return Ok(self.endpoint.digest(&whole, Algorithm::Md5, &doing).await?.to_hex() == head.etag);
         }
         if head.etag.ends_with(&format!("-{}", self.plan.count())) {
             let mut parts = Vec::new();

@@ -73,6 +73,7 @@ impl Machine {
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("AWS_PROFILE")
+            .env("HOME", self.folder.path())
             .env("AWS_ENDPOINT_URL", &self.endpoint)
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)

@@ -1,6 +1,7 @@
 //! Seeded faults between the client and the gateway: a transfer ends with the right bytes, or says that it did not.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use super::command::Machine;
 use super::proxy::{Fault, Proxy};
@@ -14,6 +15,8 @@ use dovetail_digest::Algorithm;
 const FAULTY_PER_MILLE: u64 = 250;
 /// A command that has to be repeated more often than this is not getting anywhere.
 const ATTEMPTS_MAX: usize = 12;
+/// A command that takes longer than this hangs: with its patience of 20 s it gives up long before, whatever happens.
+const COMMAND_MAX: Duration = Duration::from_secs(150);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_transfer_ends_with_the_right_bytes_or_says_that_it_did_not() {
@@ -42,11 +45,11 @@ async fn one_run(gateway: &Gateway, run: u64, seed: u64) {
     let target = format!("s3://{BUCKET}/{key}");
     let protection = if seed.below(3) == 0 { "md5" } else { "crc64nvme" };
     let options = ["--part-size", "5M", "--patience", "20", "--checksum", protection];
-    repeat(&machine, &[&["put", "file", &target], &options[..]].concat()).await;
+    repeat(&machine, &proxy, &[&["put", "file", &target], &options[..]].concat()).await;
     assert!(object(gateway, &key).await == bytes, "the object has other bytes than the file");
     assert_eq!(machine.journals(), 0, "a finished transfer leaves no journal");
     no_acknowledged_part_was_sent_again(&proxy);
-    repeat(&machine, &[&["get", &target, "copy"], &options[..4]].concat()).await;
+    repeat(&machine, &proxy, &[&["get", &target, "copy"], &options[..4]].concat()).await;
     assert!(
         std::fs::read(machine.path("copy")).unwrap() == bytes,
         "the copy has other bytes than the object"
@@ -54,9 +57,10 @@ async fn one_run(gateway: &Gateway, run: u64, seed: u64) {
 }
 
 /// Repeats a command until it has worked. In between it says why it did not.
-async fn repeat(machine: &Machine, arguments: &[&str]) {
+async fn repeat(machine: &Machine, proxy: &Proxy, arguments: &[&str]) {
     for _ in 0..ATTEMPTS_MAX {
-        let said = machine.run(arguments).await;
+        let run = tokio::time::timeout(COMMAND_MAX, machine.run(arguments)).await;
+        let said = run.unwrap_or_else(|_| panic!("{arguments:?} hangs: {:#?}", proxy.exchanges()));
         match said.code {
             0 => return,
             1 | 3 => assert!(said.stderr.contains("cannot"), "{}", said.stderr),

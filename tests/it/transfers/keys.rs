@@ -2,9 +2,12 @@
 
 use super::command::Machine;
 use super::proxy::Proxy;
-use super::{BUCKET, object};
+use super::{BUCKET, gateway, object};
 use crate::gateway::{ACCESS_KEY_ID, Gateway, SECRET_ACCESS_KEY};
 use crate::seed::Seed;
+use dovetail::base::tasks::Tasks;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 
 const SECOND_KEY_ID: &str = "second-access-key";
 const SECOND_SECRET: &str = "second-secret-key";
@@ -56,6 +59,91 @@ async fn keys_that_expire_during_a_transfer_are_renewed_once_for_all() {
     assert!(object(&gateway, "changing").await == bytes);
     let asked = std::fs::read_to_string(machine.path("asked")).unwrap();
     assert_eq!(asked.lines().count(), 2, "what was refused together is renewed once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_prints_keys_takes_nothing_from_the_pipe_that_is_uploaded() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let bytes = machine.file("input", 100_000, &mut Seed::new(3));
+    let keys =
+        format!(r#"{{"Version":1,"AccessKeyId":"{ACCESS_KEY_ID}","SecretAccessKey":"{SECRET_ACCESS_KEY}"}}"#);
+    std::fs::write(machine.path("printed"), keys).unwrap();
+    machine.configure("[profile greedy]\ncredential_process = cat > eaten; cat printed\n");
+    let target = format!("s3://{BUCKET}/pipe");
+    machine.run_with(&["put", "-", &target, "--profile", "greedy"], &machine.path("input")).await.expect(0);
+    assert!(object(&gateway, "pipe").await == bytes);
+    assert_eq!(std::fs::read(machine.path("eaten")).unwrap(), b"", "it was asked, and found nothing to read");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_asks_a_machine_s_metadata_for_what_has_a_default() {
+    let machine = Machine::new("http://127.0.0.1:9");
+    let metadata = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let place = format!("http://{}", metadata.local_addr().expect("it is bound"));
+    let mut command = machine.command(&["presign", "s3://bucket/key"]);
+    command.env_remove("AWS_EC2_METADATA_DISABLED").env("AWS_EC2_METADATA_SERVICE_ENDPOINT", place);
+    for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        command.env_remove(name);
+    }
+    let run = tokio::task::spawn_blocking(move || command.output());
+    tokio::select! {
+        output = run => assert!(output.unwrap().unwrap().status.success()),
+        _ = metadata.accept() => panic!("it asked for a region"),
+    }
+}
+
+/// A profile of SSO, as `aws configure sso` writes it.
+const SSO: &str = "[profile work]\nregion = eu-west-1\nsso_session = office\nsso_account_id = 123456789012\n\
+                   sso_role_name = writer\n[sso-session office]\nsso_region = us-east-1\n\
+                   sso_start_url = https://office.example/start\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_of_aws_sso_login_is_used() {
+    let machine = Machine::new("");
+    machine.configure(SSO);
+    let name = dovetail_digest::digest(dovetail_digest::Algorithm::Sha1, b"office").to_hex();
+    let cache = machine.path(".aws/sso/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    let token = r#"{"accessToken":"logged-in","expiresAt":"2099-01-01T00:00:00Z"}"#;
+    std::fs::write(cache.join(format!("{name}.json")), token).unwrap();
+    let (portal, asked) = portal().await;
+    let found = signed(&machine, &["--profile", "work"], &[("AWS_ENDPOINT_URL_SSO", &portal)]).await;
+    let place = "https://bucket.s3.eu-west-1.amazonaws.com/key";
+    assert_eq!(found, (place.to_string(), "of-the-role@eu-west-1".to_string()));
+    let asked = asked.await.unwrap().to_lowercase();
+    assert!(
+        asked.starts_with("get /federation/credentials?") && asked.contains("role_name=writer"),
+        "{asked}"
+    );
+    assert!(asked.contains("x-amz-sso_bearer_token: logged-in"), "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_session_of_sso_one_is_told_how_to_log_in() {
+    let machine = Machine::new("http://127.0.0.1:9");
+    machine.configure(SSO);
+    let said = machine.run(&["ls", "--profile", "work"]).await.expect(3);
+    said.expect_words("cannot find credentials").expect_words("aws sso login --profile work");
+}
+
+/// Where AWS's SSO gives out the keys of a role, and what it was asked; it answers once.
+async fn portal() -> (String, tokio::task::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let asked = Tasks::new().spawn(async move {
+        let (mut client, _) = listener.accept().await.expect("it is asked");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") && client.read_buf(&mut head).await.expect("it is asked") > 0 {}
+        let keys = r#"{"roleCredentials":{"accessKeyId":"of-the-role","secretAccessKey":"s","sessionToken":"t","expiration":4070908800000}}"#;
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{keys}",
+            keys.len()
+        );
+        client.write_all(answer.as_bytes()).await.expect("it listens");
+        String::from_utf8_lossy(&head).into_owned()
+    });
+    (url, asked)
 }
 
 /// Where a command would go, and with whose keys: what it would sign tells.

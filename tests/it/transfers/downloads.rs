@@ -1,0 +1,108 @@
+//! How an object is looked at before it is fetched, and what its bytes are compared with.
+
+use super::command::Machine;
+use super::proxy::{Fault, Proxy};
+use super::{BUCKET, gateway};
+use crate::gateway::Gateway;
+use crate::seed::Seed;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use dovetail::wire::checksum;
+use dovetail_digest::Algorithm;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_object_is_looked_at_once() {
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), 1).await;
+    let machine = Machine::new(&proxy.endpoint());
+    let bytes = machine.file("file", 100_000, &mut Seed::new(1));
+    let target = format!("s3://{BUCKET}/key");
+    machine.run(&["put", "file", &target]).await.expect(0);
+    let heads = || proxy.exchanges().iter().filter(|exchange| exchange.method == "HEAD").count();
+    let before = heads();
+    machine.run(&["get", &target, "copy"]).await.expect(0);
+    assert_eq!(heads() - before, 1);
+    assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_that_has_changed_since_it_was_listed_is_fetched_as_it_is_now() {
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), 1).await;
+    let machine = Machine::new(&proxy.endpoint());
+    let bytes = machine.file("file", 1000, &mut Seed::new(1));
+    machine.run(&["put", "file", &format!("s3://{BUCKET}/p/key")]).await.expect(0);
+    let first = std::sync::atomic::AtomicBool::new(true);
+    proxy.choose(move |method, target, _| {
+        let is_fetched = method == "GET" && target.ends_with("/p/key");
+        match is_fetched && first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            true => Fault::Refuse(412),
+            false => Fault::None,
+        }
+    });
+    let said = machine.run(&["get", "-r", &format!("s3://{BUCKET}/p/"), "copies"]).await.expect(0);
+    said.expect_words("the object has changed on the server; starting over");
+    assert!(std::fs::read(machine.path("copies/key")).unwrap() == bytes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_etag_is_no_md5_is_compared_by_its_checksum() {
+    let key = BASE64.encode([7; 32]);
+    let gateway = Gateway::start_with(&[("DOVETAIL_ENCRYPTION__KMS_KEYS__OURS", &key)]).await;
+    gateway.client().send("PUT", &format!("/{BUCKET}"), &[], "").await.unwrap().expect(200);
+    let machine = Machine::new(&gateway.endpoint());
+    let bytes = Seed::new(4).bytes(50_000);
+    let crc = checksum::encode(&dovetail_digest::digest(Algorithm::Crc32, &bytes));
+    let kms = [
+        ("x-amz-server-side-encryption", "aws:kms"),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "ours"),
+    ];
+    let with_crc = [kms[0], kms[1], ("x-amz-checksum-crc32", crc.as_str())];
+    for (name, headers) in [("bare", &kms[..]), ("checked", &with_crc[..])] {
+        let path = format!("/{BUCKET}/{name}");
+        gateway.client().send("PUT", &path, headers, bytes.clone()).await.unwrap().expect(200);
+        let target = format!("s3://{BUCKET}/{name}");
+        let said = machine.run(&["get", "--json", &target, name]).await.expect(0);
+        assert!(std::fs::read(machine.path(name)).unwrap() == bytes);
+        let lines = String::from_utf8(said.stdout).unwrap();
+        let done = lines.lines().find(|line| line.contains(r#""event":"done""#)).unwrap().to_string();
+        assert!(done.contains(r#""verified":true"#), "{name}: {done}");
+        assert!(!done.contains(&dovetail_digest::digest(Algorithm::Md5, &bytes).to_hex()), "{done}");
+        assert!(machine.run(&["get", &target, "-"]).await.expect(0).stdout == bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_object_is_fetched_without_keys() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let policy = format!(
+        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Principal":"*","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::{BUCKET}/*"}}]}}"#
+    );
+    let block = format!("/{BUCKET}?publicAccessBlock");
+    gateway.client().send("DELETE", &block, &[], "").await.unwrap().expect(204);
+    gateway.client().send("PUT", &format!("/{BUCKET}?policy"), &[], policy).await.unwrap().expect(204);
+    for len in [1000, 12 << 20] {
+        let bytes = machine.file("file", len, &mut Seed::new(2));
+        let target = format!("s3://{BUCKET}/public-{len}");
+        let nobody = ["--no-sign-request", "--part-size", "5M"];
+        machine.run(&[&["put", "file", &target], &nobody[..]].concat()).await.expect(0);
+        machine.run(&[&["get", &target, "copy", "--force"], &nobody[..]].concat()).await.expect(0);
+        assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_looked_at_is_told_with_its_reason_and_what_to_do() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    for (arguments, words) in [
+        (&["get", "s3://no-such-bucket/key", "copy"][..], "make it with `dovetail mb`"),
+        (&["stat", "s3://no-such-bucket/key"], "NoSuchBucket"),
+        (&["get", "s3://transfers/key", "copy"], "NoSuchKey"),
+        (&["get", "s3://transfers/key", "copy", "--no-sign-request"], "leave --no-sign-request out"),
+        (&["get", "s3://transfers/key", "copy", "--region", "eu-north-1"], "use --region us-east-1"),
+    ] {
+        machine.run(arguments).await.expect(1).expect_words(words);
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::engine::{Error, extents};
 use crate::meta::Read;
-use crate::meta::records::{Body, Checksum, ChecksumKind, VersionRecord};
+use crate::meta::records::{Body, Checksum, VersionRecord};
 
 /// What a read asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,8 +55,7 @@ pub struct Selection {
     pub first: u64,
     pub len: u64,
     pub partial: Partial,
-    /// What to show as the checksum when a part was asked for: the part's own for a composite object, the object's
-    /// when it has one part only.
+    /// What to show as the checksum when a part was asked for: the part's own, with the kind of the object's.
     pub part_checksum: Option<Checksum>,
 }
 
@@ -90,13 +89,8 @@ fn part_of_many(read: &dyn Read, version: &VersionRecord, number: u16) -> Result
         return Err(Error::InvalidPartNumber { requested: number, parts: index.parts });
     }
     let found = extents::part_at(read, content, &index, number)?;
-    let part_checksum = match &version.checksum {
-        Some(checksum) if checksum.kind == ChecksumKind::Composite => {
-            Some(Checksum { kind: ChecksumKind::Composite, ..found.part.checksum })
-        }
-        Some(checksum) if index.parts == 1 => Some(checksum.clone()),
-        _ => None,
-    };
+    let part_checksum =
+        version.checksum.as_ref().map(|whole| Checksum { kind: whole.kind, ..found.part.checksum });
     let partial = Partial::Part { parts: Some(index.parts) };
     Ok(Selection { first: found.start, len: found.part.len, partial, part_checksum })
 }

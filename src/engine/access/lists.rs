@@ -89,7 +89,8 @@ fn wanted(action: Action, creates: bool) -> Wanted {
         A::PutObject | A::DeleteObject | A::AbortMultipartUpload | A::ListMultipartUploadParts => {
             Wanted::OfBucket(Permission::Write)
         }
-        A::PutObjectAcl if creates => Wanted::OfBucket(Permission::Write),
+        // Whoever writes an object will own it, and says what it is like.
+        A::PutObjectAcl | A::PutObjectTagging if creates => Wanted::OfBucket(Permission::Write),
         A::GetBucketAcl => Wanted::OfBucket(Permission::ReadAcp),
         A::PutBucketAcl => Wanted::OfBucket(Permission::WriteAcp),
         A::GetObject | A::GetObjectVersion | A::GetObjectAttributes | A::GetObjectVersionAttributes => {

@@ -9,7 +9,7 @@ const BOUNDARY: &str = "boundary-of-tests";
 
 /// A form being put together.
 #[derive(Clone)]
-struct Form {
+pub(super) struct Form {
     fields: Vec<(String, String)>,
     /// Name and data of the file parts.
     files: Vec<(Option<String>, Bytes)>,
@@ -25,17 +25,17 @@ fn policy(conditions: &str) -> String {
 }
 
 impl Form {
-    fn new(key: &str) -> Form {
+    pub(super) fn new(key: &str) -> Form {
         let form = Form { fields: Vec::new(), files: Vec::new(), fields_after: Vec::new() };
         form.field("key", key)
     }
 
-    fn field(mut self, name: &str, value: &str) -> Form {
+    pub(super) fn field(mut self, name: &str, value: &str) -> Form {
         self.fields.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    fn file(mut self, name: Option<&str>, data: impl Into<Bytes>) -> Form {
+    pub(super) fn file(mut self, name: Option<&str>, data: impl Into<Bytes>) -> Form {
         self.files.push((name.map(str::to_owned), data.into()));
         self
     }
@@ -86,7 +86,7 @@ impl Form {
         form
     }
 
-    async fn send(&self, client: &Client) -> Answer {
+    pub(super) async fn send(&self, client: &Client) -> Answer {
         self.send_to(client, "/bucket").await
     }
 

@@ -9,6 +9,7 @@ mod cors;
 mod encryption;
 mod faults;
 mod forms;
+mod forms_of_nobody;
 mod hostility;
 mod lifecycle;
 mod listings;

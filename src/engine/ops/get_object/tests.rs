@@ -60,7 +60,10 @@ async fn parts_are_read_by_position_whatever_their_numbers() {
         let opened = fixture.open("key", PartOrRange::Part(position)).await.unwrap();
         assert_eq!(opened.partial, Partial::Part { parts: Some(200) });
         assert_eq!((opened.first, opened.len), (start, bytes.len() as u64));
-        assert_eq!(opened.part_checksum, None, "a full-object checksum is not a part's");
+        let checksum = opened.part_checksum.clone().unwrap();
+        assert_eq!(checksum.kind, ChecksumKind::FullObject, "as the object's");
+        let expected = dovetail_digest::digest(dovetail_digest::Algorithm::Crc64Nvme, bytes);
+        assert_eq!(checksum.value, expected.as_bytes(), "part {position}");
         assert_eq!(read_all(opened).await.unwrap(), *bytes, "part {position}");
         start += bytes.len() as u64;
     }

@@ -4,7 +4,9 @@ use super::{Buckets, FsckReport, Problem, Rows, Slice};
 use crate::engine::encryption::content_key::INLINE_OVERHEAD_LEN;
 use crate::engine::{Engine, Error, extents, inline, uploads};
 use crate::meta::keys::{self, BucketId, ContentId, Owned};
-use crate::meta::records::{Body, IndexEntry, PARTS_PER_INDEX_ENTRY, Record, UploadRecord, VersionRecord};
+use crate::meta::records::{
+    BlobRecord, Body, IndexEntry, PARTS_PER_INDEX_ENTRY, Record, UploadRecord, VersionRecord,
+};
 use crate::meta::{Read, Table};
 use std::collections::HashMap;
 
@@ -15,8 +17,8 @@ struct Named {
     upload: bool,
     queued: bool,
     counted: Option<u64>,
-    /// The length that was checked, so that copies do not have the parts read again.
-    checked_len: Option<u64>,
+    /// The length that was checked, and whether as encrypted bytes, so that copies do not have the parts read again.
+    checked: Option<(u64, bool)>,
 }
 
 type Contents = HashMap<ContentId, Named>;
@@ -108,10 +110,11 @@ async fn check_version(
     };
     let named = contents.entry(content).or_default();
     named.versions += 1;
-    if named.checked_len == Some(version.len) {
+    let said = (version.len, version.encryption.is_some());
+    if named.checked == Some(said) {
         return Ok(());
     }
-    named.checked_len = Some(version.len);
+    named.checked = Some(said);
     let problem = engine.meta.read(move |read| check_body(read, &version)).await?;
     if let Some((problem, why)) = problem {
         report.add(problem, format!("object {name}, content {content}: {why}"));
@@ -142,7 +145,10 @@ fn check_body(read: &dyn Read, version: &VersionRecord) -> Result<Option<(Proble
             Ok(parts) if (parts.first, parts.count, parts.len) != (Some(1), 1, len) => {
                 differs(format!("{} parts of {} bytes, not part 1 of {len}", parts.count, parts.len))
             }
-            Ok(_) => Ok(None),
+            Ok(_) => match unlike(read, content, version.encryption.is_some())? {
+                Some(why) => differs(why),
+                None => Ok(None),
+            },
         },
         Body::Multipart(content) => {
             let index = match extents::index(read, content) {
@@ -162,12 +168,36 @@ fn check_body(read: &dyn Read, version: &VersionRecord) -> Result<Option<(Proble
             if parts.entries != index.entries {
                 return differs("its index does not lead to its parts".to_string());
             }
-            match version.etag.parts {
-                Some(count) if count != index.parts => differs(format!("its ETag says {count} parts")),
-                _ => Ok(None),
+            if let Some(count) = version.etag.parts.filter(|count| *count != index.parts) {
+                return differs(format!("its ETag says {count} parts"));
+            }
+            match unlike(read, content, version.encryption.is_some())? {
+                Some(why) => differs(why),
+                None => Ok(None),
             }
         }
     }
+}
+
+/// A blob of a content that is encrypted where the content is not, or the other way round: its bytes could not be
+/// read, or would leave as they lie there. A blob without a record is told with the blobs.
+fn unlike(read: &dyn Read, content: ContentId, is_encrypted: bool) -> Result<Option<String>, Error> {
+    let mut blobs = Vec::new();
+    extents::scan_parts(read, content, 1, &mut |_, part| {
+        blobs.extend(part.extents.iter().map(|extent| extent.blob()));
+        true
+    })?;
+    for blob in blobs {
+        let Some(bytes) = read.get(Table::Blobs, &keys::blob(blob))? else { continue };
+        match BlobRecord::decode(&bytes) {
+            Ok(record) if record.is_encrypted() != is_encrypted => {
+                let state = if is_encrypted { "not encrypted" } else { "encrypted" };
+                return Ok(Some(format!("its blob {blob} is {state}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Bytes that an inline object has in the store.
@@ -223,8 +253,16 @@ async fn check_uploads(
             }
             report.uploads += 1;
             contents.entry(id).or_default().upload = true;
-            if let Err(err) = UploadRecord::decode(&value) {
-                report.add(Problem::UnreadableRecord, format!("upload {id}: {err}"));
+            match UploadRecord::decode(&value) {
+                Err(err) => report.add(Problem::UnreadableRecord, format!("upload {id}: {err}")),
+                Ok(upload) => {
+                    let is_encrypted = upload.encryption.is_some();
+                    // Parts that cannot be read are told below.
+                    let unlike = engine.meta.read(move |read| unlike(read, id, is_encrypted)).await;
+                    if let Ok(Some(why)) = unlike {
+                        report.add(Problem::ContentDiffers, format!("upload {id}: {why}"));
+                    }
+                }
             }
             if buckets.name(BucketId(bucket)).is_none() {
                 report.add(Problem::NoBucket, format!("of upload {id}"));

@@ -1,5 +1,6 @@
 use super::*;
 use crate::blob::{BlobId, Store as _};
+use crate::engine::encryption::{self, ContentKey, Encryption, Keyring};
 use crate::engine::jobs::collector;
 use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
 use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete, delete_object};
@@ -7,7 +8,9 @@ use crate::engine::ops::put_bucket_versioning::{PutBucketVersioning, put_bucket_
 use crate::engine::references;
 use crate::engine::testing::{BUCKET, Fixture, pattern};
 use crate::meta::keys::ContentId;
-use crate::meta::records::{Body, PartRecord, ProgressRecord, UploadRecord, VersionRecord};
+use crate::meta::records::{
+    BlobRecord, Body, EncryptionRecord, PartRecord, ProgressRecord, UploadRecord, VersionRecord,
+};
 use crate::meta::{Read, Write};
 
 const DEEP: FsckOptions = FsckOptions { deep: true, repair: false };
@@ -64,13 +67,13 @@ async fn with_versions(fixture: &Fixture) {
     create_bucket(&fixture.engine, bucket).await.unwrap();
     let put = async |key: &str, bytes: &'static [u8]| fixture.put_into("versioned", key, bytes).await;
     put("versioned", b"null").await;
-    let enable = PutBucketVersioning { bucket: name.clone(), enabled: true };
+    let enable = PutBucketVersioning { bucket: name.as_str().into(), enabled: true };
     put_bucket_versioning(&fixture.engine, enable).await.unwrap();
     put("versioned", b"second").await;
     put("versioned", b"third").await;
     put("deleted", b"covered").await;
     let object = ObjectToDelete { key: "deleted".into(), ..ObjectToDelete::default() };
-    let delete = DeleteObject { bucket: name, owner: "owner".into(), object, ..Default::default() };
+    let delete = DeleteObject { bucket: name.into(), owner: "owner".into(), object, ..Default::default() };
     assert!(delete_object(&fixture.engine, delete).await.unwrap().marker_id.is_some());
 }
 
@@ -136,6 +139,11 @@ async fn stores_on_disk_are_clean_as_well() {
     assert_eq!(fixture.get("copy").await.unwrap(), pattern(2, 1000));
 }
 
+fn some_encryption() -> EncryptionRecord {
+    let keyring = Keyring::new(&[[1; 32]], &Default::default());
+    encryption::seal(&keyring, &Encryption::S3, ContentKey::random()).unwrap().record
+}
+
 type Damage = fn(&mut dyn Write);
 
 #[tokio::test]
@@ -199,6 +207,35 @@ async fn finds_each_kind_of_damage_in_the_records() {
                 tx.put(Table::Objects, &keys::object(bucket, "single"), version.encode());
             },
             &[Problem::ContentDiffers],
+        ),
+        (
+            "blob that is encrypted where its object is not",
+            |tx| {
+                let (_, _, content) = object(tx, "single");
+                let blob = part(tx, content, 1).extents[0].blob();
+                let stored = tx.get(Table::Blobs, &keys::blob(blob)).unwrap().unwrap();
+                let mut record = BlobRecord::decode(&stored).unwrap();
+                record.block_tags = vec![0; record.block_checksums.len() * 4];
+                tx.put(Table::Blobs, &keys::blob(blob), record.encode());
+            },
+            &[Problem::ContentDiffers],
+        ),
+        (
+            "objects and an upload that are encrypted where their blobs are not",
+            |tx| {
+                for key in ["multipart", "copied"] {
+                    let (bucket, mut version, _) = object(tx, key);
+                    version.encryption = Some(some_encryption());
+                    tx.put(Table::Objects, &keys::object(bucket, key), version.encode());
+                }
+                let (bucket, _, _) = object(tx, "single");
+                let key = keys::upload(bucket, "upload", ContentId([9; 16]));
+                let mut upload =
+                    UploadRecord::decode(&tx.get(Table::Uploads, &key).unwrap().unwrap()).unwrap();
+                upload.encryption = Some(some_encryption());
+                tx.put(Table::Uploads, &key, upload.encode());
+            },
+            &[Problem::ContentDiffers, Problem::ContentDiffers, Problem::ContentDiffers],
         ),
         (
             "extent outside its blob",

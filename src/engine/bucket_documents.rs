@@ -1,19 +1,23 @@
 //! The configuration documents of buckets. What may stand in one is checked by the front end that takes it; what it
 //! does is up to whoever reads it. They go with their bucket, in the transaction of `ops::delete_bucket`.
 
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::ops::head_bucket::head_bucket;
-use crate::engine::{Engine, Error, objects};
+use crate::engine::{Engine, Error};
 use crate::meta::keys::{self, BucketId};
 use crate::meta::records::{BucketDocument, Record};
 use crate::meta::{Read, Table, Write};
 
 /// A bucket's document of this kind, if it has one.
-pub async fn get<D: BucketDocument>(engine: &Engine, bucket: &str) -> Result<Option<D>, Error> {
-    let bucket = bucket.to_owned();
+pub async fn get<D: BucketDocument>(
+    engine: &Engine,
+    bucket: impl Into<NamedBucket>,
+) -> Result<Option<D>, Error> {
+    let bucket = bucket.into();
     engine
         .meta
         .read(move |read| {
-            let id = objects::bucket(read, &bucket)?.id;
+            let id = bucket.find(read)?.id;
             find(read, id)
         })
         .await
@@ -27,12 +31,16 @@ pub async fn look_up<D: BucketDocument>(engine: &Engine, bucket: &str) -> Result
 }
 
 /// Replaces a bucket's document. When this returns, every later request follows the new one, after a crash too.
-pub async fn put<D: BucketDocument>(engine: &Engine, bucket: &str, document: D) -> Result<(), Error> {
-    let bucket = bucket.to_owned();
+pub async fn put<D: BucketDocument>(
+    engine: &Engine,
+    bucket: impl Into<NamedBucket>,
+    document: D,
+) -> Result<(), Error> {
+    let bucket = bucket.into();
     engine
         .meta
         .transact(move |tx| {
-            let id = objects::bucket(tx, &bucket)?.id;
+            let id = bucket.find(tx)?.id;
             write(tx, id, &document);
             Ok(())
         })
@@ -40,12 +48,12 @@ pub async fn put<D: BucketDocument>(engine: &Engine, bucket: &str, document: D) 
 }
 
 /// Removes a bucket's document of the kind `D`. That there is none is fine.
-pub async fn delete<D: BucketDocument>(engine: &Engine, bucket: &str) -> Result<(), Error> {
-    let bucket = bucket.to_owned();
+pub async fn delete<D: BucketDocument>(engine: &Engine, bucket: impl Into<NamedBucket>) -> Result<(), Error> {
+    let bucket = bucket.into();
     engine
         .meta
         .transact(move |tx| {
-            let id = objects::bucket(tx, &bucket)?.id;
+            let id = bucket.find(tx)?.id;
             remove::<D>(tx, id);
             Ok(())
         })

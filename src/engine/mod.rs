@@ -19,6 +19,7 @@ mod ingest;
 pub mod inline;
 pub mod jobs;
 pub mod lifecycle;
+pub mod named_bucket;
 pub mod object_lock;
 pub mod objects;
 pub mod ops;
@@ -98,6 +99,7 @@ pub struct Engine {
     pub(crate) settings: Arc<Settings>,
     pub(crate) readers: readers::Readers,
     pub(crate) access: Arc<access::AccessCache>,
+    pub(crate) rules: Arc<lifecycle::RulesCache>,
     collector: Arc<Notify>,
 }
 
@@ -121,6 +123,7 @@ impl Engine {
             settings: Arc::new(settings),
             readers: readers::Readers::new(Arc::clone(&collector)),
             access: Arc::default(),
+            rules: Arc::default(),
             collector,
         }
     }

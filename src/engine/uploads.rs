@@ -10,9 +10,10 @@
 //! `CompletedRecord`; an abort removes them and queues the parts for the collector, in the same commit
 //! (invariant 3).
 
+use crate::engine::Error;
 use crate::engine::checksums;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::references;
-use crate::engine::{Error, objects};
 use crate::meta::keys::{self, BucketId, Owned, UploadId};
 use crate::meta::records::{ChecksumKind, PartRecord, ProgressRecord, Record, UploadRecord};
 use crate::meta::{Read, Table, Write};
@@ -21,7 +22,7 @@ use dovetail_digest::Algorithm;
 /// What a client calls an upload: all three have to fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadName {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     pub id: UploadId,
 }
@@ -30,7 +31,7 @@ impl UploadName {
     /// The bucket and the open upload. One that is unknown, of another key or of an earlier bucket of this name,
     /// aborted or completed is `NoSuchUpload`.
     pub fn find(&self, read: &dyn Read) -> Result<(BucketId, UploadRecord), Error> {
-        let bucket = objects::bucket(read, &self.bucket)?.id;
+        let bucket = self.bucket.find(read)?.id;
         let bytes = read
             .get(Table::Uploads, &keys::upload(bucket, &self.key, self.id))?
             .ok_or(Error::NoSuchUpload)?;
@@ -39,7 +40,7 @@ impl UploadName {
 
     /// Like [`UploadName::find`], for who knows the record already.
     pub fn check(&self, read: &dyn Read) -> Result<BucketId, Error> {
-        let bucket = objects::bucket(read, &self.bucket)?.id;
+        let bucket = self.bucket.find(read)?.id;
         let found = read.get(Table::Uploads, &keys::upload(bucket, &self.key, self.id))?;
         found.map(|_| bucket).ok_or(Error::NoSuchUpload)
     }

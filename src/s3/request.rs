@@ -3,6 +3,7 @@
 use crate::base::body::Peer;
 use crate::base::limits::HEADER_SECTION_LEN_MAX;
 use crate::engine::access::acl;
+use crate::engine::named_bucket::NamedBucket;
 use crate::meta::records::BucketRecord;
 use crate::s3::auth::{Caller, Sender, User};
 use crate::s3::authorize::Subject;
@@ -115,9 +116,12 @@ impl Request {
         self.target.bucket.as_deref().unwrap_or_default()
     }
 
-    /// The bucket that the request names; empty at the service level.
-    pub fn bucket(&self) -> String {
-        self.target.bucket.clone().unwrap_or_default()
+    /// The bucket that the request names, the very one that it was judged on; empty at the service level.
+    pub fn bucket(&self) -> NamedBucket {
+        match &self.bucket_record {
+            Some(record) => NamedBucket::judged(self.bucket_name(), record),
+            None => NamedBucket::from(self.bucket_name()),
+        }
     }
 
     /// The key that the request names; empty above the object level.

@@ -16,6 +16,7 @@ pub use history::{is_among_newest, lone_marker, old_version};
 pub use version_id::NULL_VERSION;
 
 use crate::engine::conditions::WriteConditions;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::object_lock::{self, Unlocked};
 use crate::engine::references;
 use crate::engine::{Engine, Error};
@@ -25,10 +26,9 @@ use crate::meta::records::{
 };
 use crate::meta::{ErrorKind, Read, Step, Table, Write};
 
-/// The bucket of this name.
+/// The bucket that has this name, for who looks at its id: requests have a [`NamedBucket`].
 pub fn bucket(read: &dyn Read, name: &str) -> Result<BucketRecord, Error> {
-    let bytes = read.get(Table::Buckets, name.as_bytes())?.ok_or(Error::NoSuchBucket)?;
-    Ok(BucketRecord::decode(&bytes)?)
+    NamedBucket::from(name).find(read)
 }
 
 /// The version that a plain GET finds.

@@ -5,6 +5,7 @@
 //! are not disturbed (invariant 4); they are queued for it in the commit that drops the upload (invariant 3).
 
 use crate::base::fail_point;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error};
 use crate::meta::keys::UploadId;
@@ -12,7 +13,7 @@ use crate::meta::keys::UploadId;
 /// An upload to be dropped.
 #[derive(Clone, Debug)]
 pub struct AbortMultipartUpload {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     pub upload_id: UploadId,
     /// `x-amz-if-match-initiated-time`, Unix seconds: only an upload that was created then. A time in the future is

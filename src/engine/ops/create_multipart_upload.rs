@@ -4,6 +4,7 @@
 use crate::base::fail_point;
 use crate::engine::access::acl::{self, AskedAcl};
 use crate::engine::encryption::{self, Encryption};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::{Engine, Error, checksums, object_lock, objects};
 use crate::meta::Table;
 use crate::meta::keys::{self, ContentId, UploadId};
@@ -15,7 +16,7 @@ use dovetail_digest::Algorithm;
 /// An upload to be opened.
 #[derive(Clone, Debug)]
 pub struct CreateMultipartUpload {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Canonical id of the requester, who will own the object unless the bucket's ownership says otherwise.
     pub initiator: String,
@@ -67,7 +68,7 @@ pub async fn create_multipart_upload(
     engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &bucket)?;
+            let bucket = bucket.find(tx)?;
             let owned = acl::of_new_object(&bucket, &record.initiator, &acl)?;
             record.owner = (owned.owner != record.initiator).then_some(owned.owner);
             record.acl = owned.acl;

@@ -3,25 +3,26 @@
 //! Open uploads do not keep a bucket. There may be any number of them, so aborting them is left to `jobs::collector`;
 //! nobody can reach them meanwhile, since a bucket made again under the name has another id.
 
-use crate::engine::{Engine, Error, objects, references};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error, references};
 use crate::meta::keys::{self, BucketId, Owned};
 use crate::meta::{Read, Step, Table, Write};
 
 /// When this returns, the bucket, its configuration and its open uploads are gone. `BucketNotEmpty` while it has an
 /// object or a version.
-pub async fn delete_bucket(engine: &Engine, name: &str) -> Result<(), Error> {
-    let name = name.to_string();
+pub async fn delete_bucket(engine: &Engine, bucket: impl Into<NamedBucket>) -> Result<(), Error> {
+    let bucket = bucket.into();
     let now_ms = engine.clock.now_ms();
     engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &name)?.id;
-            if holds_any(tx, Table::Objects, bucket)? || holds_any(tx, Table::Versions, bucket)? {
+            let id = bucket.find(tx)?.id;
+            if holds_any(tx, Table::Objects, id)? || holds_any(tx, Table::Versions, id)? {
                 return Err(Error::BucketNotEmpty);
             }
-            delete_documents(tx, bucket)?;
-            references::queue(tx, &Owned::Bucket(bucket), now_ms);
-            tx.delete(Table::Buckets, name.as_bytes());
+            delete_documents(tx, id)?;
+            references::queue(tx, &Owned::Bucket(id), now_ms);
+            tx.delete(Table::Buckets, bucket.as_bytes());
             Ok(())
         })
         .await?;
@@ -57,6 +58,7 @@ fn delete_documents(tx: &mut dyn Write, bucket: BucketId) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::objects;
     use crate::engine::testing::{BUCKET, Fixture};
 
     #[tokio::test]

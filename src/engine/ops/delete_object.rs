@@ -5,6 +5,7 @@
 
 use crate::base::fail_point;
 use crate::engine::conditions::WriteConditions;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Deletion};
 use crate::engine::{Engine, Error, object_lock};
 use crate::meta::Write;
@@ -14,7 +15,7 @@ pub use crate::engine::objects::Deleted;
 
 #[derive(Clone, Debug, Default)]
 pub struct DeleteObject {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// Canonical id of who asks: owns the delete marker.
     pub owner: String,
     pub object: ObjectToDelete,
@@ -43,7 +44,7 @@ pub async fn delete_object(engine: &Engine, request: DeleteObject) -> Result<Del
     let deleted = engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &bucket)?;
+            let bucket = bucket.find(tx)?;
             object_lock::check_bypass(&bucket, bypass_governance)?;
             let who = Deleter { owner: &owner, now_ms: clock.now_ms(), bypass_governance };
             delete_one(tx, &bucket, &object, &who)

@@ -2,13 +2,14 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
 
 use super::put_object_tagging::{PutObjectTagging, put_object_tagging};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::Found;
 use crate::engine::{Engine, Error};
 
 /// Returns the version as it is from now on. The version's id is in its wire form, well-formed.
 pub async fn delete_object_tagging(
     engine: &Engine,
-    bucket: String,
+    bucket: NamedBucket,
     key: String,
     version_id: Option<String>,
 ) -> Result<Found, Error> {

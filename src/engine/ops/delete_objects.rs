@@ -1,13 +1,14 @@
 //! DeleteObjects: up to 1,000 deletes in one commit.
 
 use super::delete_object::{Deleted, Deleter, ObjectToDelete, delete_one};
-use crate::engine::{Engine, Error, objects};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error};
 use crate::meta::Write;
 use crate::meta::records::BucketRecord;
 
 #[derive(Clone, Debug)]
 pub struct DeleteObjects {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// Canonical id of who asks: owns the delete markers.
     pub owner: String,
     /// At most `limits::DELETE_OBJECTS_MAX`. The same key may come twice.
@@ -27,7 +28,7 @@ pub async fn delete_objects(
     let results = engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &request.bucket)?;
+            let bucket = request.bucket.find(tx)?;
             let bypass_governance = request.bypass_governance;
             let who = Deleter { owner: &request.owner, now_ms: clock.now_ms(), bypass_governance };
             let delete = |object| settle(tx, &bucket, object, &who);

@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html>
 
 use crate::engine::access::acl;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error};
 use crate::meta::records::Grant;
@@ -9,7 +10,7 @@ use crate::meta::records::Grant;
 /// The object or one of its versions.
 #[derive(Clone, Debug)]
 pub struct GetObjectAcl {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Wire form, well-formed.
     pub version_id: Option<String>,
@@ -29,7 +30,7 @@ pub async fn get_object_acl(engine: &Engine, request: GetObjectAcl) -> Result<Ob
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?;
+            let bucket = request.bucket.find(read)?;
             let Found { version, shown_id } =
                 objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
             let owner = acl::owner_of(&bucket, &version).to_string();

@@ -1,6 +1,7 @@
 //! GetObjectAttributes: an object's record, and its parts a page at a time.
 
 use crate::engine::encryption::{self, CustomerKey};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error, extents};
 use crate::meta::Read;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub struct GetObjectAttributes {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Wire form, well-formed.
     pub version_id: Option<String>,
@@ -40,7 +41,7 @@ pub async fn get_object_attributes(
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?;
+            let bucket = request.bucket.find(read)?;
             let Found { version, shown_id } =
                 objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
             encryption::check(&keyring, version.encryption.as_ref(), request.customer_key.as_ref())?;

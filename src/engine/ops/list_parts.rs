@@ -2,8 +2,9 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
 
 use crate::engine::access::acl;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::uploads::UploadName;
-use crate::engine::{Engine, Error, objects};
+use crate::engine::{Engine, Error};
 use crate::meta::keys::{self, UploadId};
 use crate::meta::records::{PartRecord, Record, UploadRecord};
 use crate::meta::{Read, Step, Table};
@@ -11,7 +12,7 @@ use crate::meta::{Read, Step, Table};
 /// Which parts to list.
 #[derive(Clone, Debug)]
 pub struct ListParts {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     pub upload_id: UploadId,
     /// Only parts with greater numbers.
@@ -39,7 +40,7 @@ pub async fn list_parts(engine: &Engine, request: ListParts) -> Result<PartPage,
             let ListParts { bucket, key, upload_id, after, max } = request;
             let name = UploadName { bucket, key, id: upload_id };
             let (_, mut upload) = name.find(read)?;
-            let owner = acl::owner_of_upload(&objects::bucket(read, &name.bucket)?, &upload).to_string();
+            let owner = acl::owner_of_upload(&name.bucket.find(read)?, &upload).to_string();
             upload.owner = Some(owner);
             let mut page = PartPage { upload, parts: Vec::new(), is_truncated: false };
             if let Some(first) = after.checked_add(1)

@@ -2,14 +2,15 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketAcl.html>
 
 use crate::engine::access::acl::{self, AskedAcl};
-use crate::engine::{Engine, Error, objects};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error};
 use crate::meta::Table;
 use crate::meta::records::Record;
 
 /// A list for a bucket.
 #[derive(Clone, Debug)]
 pub struct PutBucketAcl {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// Canonical id of the owner that the list names, if it names one. It has to be the owner.
     pub owner: Option<String>,
     pub acl: AskedAcl,
@@ -20,7 +21,7 @@ pub async fn put_bucket_acl(engine: &Engine, request: PutBucketAcl) -> Result<()
     engine
         .meta
         .transact(move |tx| {
-            let mut bucket = objects::bucket(tx, &request.bucket)?;
+            let mut bucket = request.bucket.find(tx)?;
             if request.owner.as_ref().is_some_and(|owner| *owner != bucket.owner) {
                 return Err(Error::OwnerDiffers);
             }

@@ -3,14 +3,15 @@
 //!
 //! Nothing is rewritten. Lists and owners of objects from before are kept, and count whenever the ownership lets them.
 
-use crate::engine::{Engine, Error, objects};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error};
 use crate::meta::Table;
 use crate::meta::records::{Grantee, ObjectOwnership, Record};
 
 /// What a bucket's ownership is to be.
 #[derive(Clone, Debug)]
 pub struct PutBucketOwnershipControls {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub ownership: ObjectOwnership,
 }
 
@@ -23,7 +24,7 @@ pub async fn put_bucket_ownership_controls(
     engine
         .meta
         .transact(move |tx| {
-            let mut bucket = objects::bucket(tx, &request.bucket)?;
+            let mut bucket = request.bucket.find(tx)?;
             let names_others = bucket.lists.acl.as_ref().is_some_and(|acl| {
                 acl.grants.iter().any(|grant| grant.grantee != Grantee::User(bucket.owner.clone()))
             });
@@ -51,7 +52,10 @@ mod tests {
         let engine = &fixture.engine;
         let own = |ownership| {
             let bucket = BUCKET.to_string();
-            put_bucket_ownership_controls(engine, PutBucketOwnershipControls { bucket, ownership })
+            put_bucket_ownership_controls(
+                engine,
+                PutBucketOwnershipControls { bucket: bucket.into(), ownership },
+            )
         };
         let list = |canned| {
             let acl = AskedAcl::Canned(canned);

@@ -2,13 +2,14 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>
 
 use crate::engine::access::{self, Policy};
-use crate::engine::{Engine, Error, bucket_documents, objects};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::records::{PolicyRecord, PublicAccessBlockRecord};
 
 /// A bucket's new policy.
 #[derive(Clone, Debug)]
 pub struct PutBucketPolicy {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// The document as it came; [`Policy::of_bucket`] has read it.
     pub text: String,
     /// Of the document, so that nothing is parsed in the transaction.
@@ -19,7 +20,7 @@ pub struct PutBucketPolicy {
 
 impl PutBucketPolicy {
     /// Takes a document that was read as `policy`.
-    pub fn new(bucket: String, text: String, policy: &Policy, owner_is_bound: bool) -> PutBucketPolicy {
+    pub fn new(bucket: NamedBucket, text: String, policy: &Policy, owner_is_bound: bool) -> PutBucketPolicy {
         PutBucketPolicy { bucket, text, is_public: policy.is_public(), owner_is_bound }
     }
 }
@@ -32,7 +33,7 @@ pub async fn put_bucket_policy(engine: &Engine, request: PutBucketPolicy) -> Res
     engine
         .meta
         .transact(move |tx| {
-            let record = objects::bucket(tx, &bucket)?;
+            let record = bucket.find(tx)?;
             let block: Option<PublicAccessBlockRecord> = bucket_documents::find(tx, record.id)?;
             if is_public && block.is_some_and(|block| block.block_public_policy) {
                 return Err(Error::PublicPolicyBlocked);

@@ -4,14 +4,15 @@
 //! Nothing is rewritten: what is there keeps its ids, and an object from before is the null version. A bucket that
 //! once had versions never goes back to having none, because they stay; versioning can only be suspended.
 
-use crate::engine::{Engine, Error, objects};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error};
 use crate::meta::Table;
 use crate::meta::records::{Record, Versioning};
 
 /// What a bucket's versioning is to be.
 #[derive(Clone, Debug)]
 pub struct PutBucketVersioning {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// Otherwise suspended.
     pub enabled: bool,
 }
@@ -22,7 +23,7 @@ pub async fn put_bucket_versioning(engine: &Engine, request: PutBucketVersioning
     engine
         .meta
         .transact(move |tx| {
-            let mut bucket = objects::bucket(tx, &request.bucket)?;
+            let mut bucket = request.bucket.find(tx)?;
             if bucket.object_lock.is_some() && !request.enabled {
                 return Err(Error::VersioningLocked);
             }

@@ -2,13 +2,14 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html>
 
 use crate::engine::access::acl::{self, AskedAcl};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error};
 
 /// A list for an object or one of its versions.
 #[derive(Clone, Debug)]
 pub struct PutObjectAcl {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Wire form, well-formed.
     pub version_id: Option<String>,
@@ -22,7 +23,7 @@ pub async fn put_object_acl(engine: &Engine, request: PutObjectAcl) -> Result<Fo
     engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &request.bucket)?;
+            let bucket = request.bucket.find(tx)?;
             objects::amend(tx, &bucket, &request.key, request.version_id.as_deref(), |version| {
                 let owner = acl::owner_of(&bucket, version).to_string();
                 if request.owner.as_ref().is_some_and(|named| *named != owner) {

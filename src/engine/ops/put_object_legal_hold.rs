@@ -1,12 +1,13 @@
 //! PutObjectLegalHold: a hold without an end, put on a version and taken off again.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLegalHold.html>
 
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error, object_lock};
 
 #[derive(Clone, Debug)]
 pub struct PutObjectLegalHold {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Wire form, well-formed.
     pub version_id: Option<String>,
@@ -18,7 +19,7 @@ pub async fn put_object_legal_hold(engine: &Engine, request: PutObjectLegalHold)
     engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &request.bucket)?;
+            let bucket = request.bucket.find(tx)?;
             object_lock::check_enabled(&bucket)?;
             objects::amend(tx, &bucket, &request.key, request.version_id.as_deref(), |version| {
                 version.lock.get_or_insert_default().legal_hold = Some(request.is_held);

@@ -4,13 +4,14 @@
 //! There is no way back: the configuration can be replaced and never removed. Versions that are there already are held
 //! by nothing until somebody says so.
 
-use crate::engine::{Engine, Error, objects};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error};
 use crate::meta::Table;
 use crate::meta::records::{BucketLock, Record, Versioning};
 
 #[derive(Clone, Debug)]
 pub struct PutObjectLockConfiguration {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub lock: BucketLock,
 }
 
@@ -23,7 +24,7 @@ pub async fn put_object_lock_configuration(
     engine
         .meta
         .transact(move |tx| {
-            let mut bucket = objects::bucket(tx, &request.bucket)?;
+            let mut bucket = request.bucket.find(tx)?;
             if bucket.versioning != Versioning::Enabled {
                 return Err(Error::VersioningNotEnabled);
             }

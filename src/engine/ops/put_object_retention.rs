@@ -1,13 +1,14 @@
 //! PutObjectRetention: until when a version cannot be removed.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectRetention.html>
 
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error, object_lock};
 use crate::meta::records::Retention;
 
 #[derive(Clone, Debug)]
 pub struct PutObjectRetention {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Wire form, well-formed.
     pub version_id: Option<String>,
@@ -25,7 +26,7 @@ pub async fn put_object_retention(engine: &Engine, request: PutObjectRetention) 
         .meta
         .transact(move |tx| {
             let now_ms = clock.now_ms();
-            let bucket = objects::bucket(tx, &request.bucket)?;
+            let bucket = request.bucket.find(tx)?;
             object_lock::check_enabled(&bucket)?;
             if request.retention.is_some_and(|retention| retention.until_ms <= now_ms) {
                 return Err(Error::RetentionInThePast);

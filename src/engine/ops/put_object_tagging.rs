@@ -1,13 +1,14 @@
 //! PutObjectTagging: replaces the tags of an object. Nothing else of it changes, its time and ETag neither.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
 
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error};
 
 /// Tags for an object or one of its versions.
 #[derive(Clone, Debug)]
 pub struct PutObjectTagging {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Wire form, well-formed.
     pub version_id: Option<String>,
@@ -20,7 +21,7 @@ pub async fn put_object_tagging(engine: &Engine, request: PutObjectTagging) -> R
     engine
         .meta
         .transact(move |tx| {
-            let bucket = objects::bucket(tx, &request.bucket)?;
+            let bucket = request.bucket.find(tx)?;
             objects::amend(tx, &bucket, &request.key, request.version_id.as_deref(), |version| {
                 version.metadata.tags.clone_from(&request.tags);
                 Ok(())

@@ -6,6 +6,7 @@
 
 use crate::base::fail_point;
 use crate::engine::conditions::{ReadConditions, Tags};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::records::{Record, RenameRecord, Versioning};
 use crate::meta::{Table, Write, keys};
@@ -13,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 
 #[derive(Clone, Debug, Default)]
 pub struct RenameObject {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// The key that the object has.
     pub source: String,
     pub source_conditions: ReadConditions,
@@ -35,7 +36,7 @@ pub async fn rename_object(engine: &Engine, request: RenameObject) -> Result<(),
 }
 
 fn rename(tx: &mut dyn Write, request: &RenameObject, now_ms: i64) -> Result<(), Error> {
-    let bucket = objects::bucket(tx, &request.bucket)?;
+    let bucket = request.bucket.find(tx)?;
     let token = request.token.as_deref().map(|token| keys::rename(bucket.id, token));
     if let Some(stored) = &token
         && let Some(done) = tx.get(Table::Renames, stored)?

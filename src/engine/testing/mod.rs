@@ -9,6 +9,7 @@ use crate::blob::faulty::Faulty;
 use crate::blob::{self, BlobId, Store as _};
 use crate::engine::access::acl::AskedAcl;
 use crate::engine::conditions::WriteConditions;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
 use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete, delete_object};
 use crate::engine::ops::get_object::{GetObject, Opened, PartOrRange, get_object};
@@ -117,7 +118,7 @@ impl Fixture {
     /// The same under conditions.
     pub async fn put_if(
         &self,
-        bucket: &str,
+        bucket: impl Into<NamedBucket>,
         key: &str,
         bytes: &'static [u8],
         conditions: WriteConditions,
@@ -127,7 +128,7 @@ impl Fixture {
             len: Some(bytes.len() as u64),
             algorithm: None,
         };
-        let (bucket, key, writer) = (bucket.to_string(), key.to_string(), OWNER.to_string());
+        let (bucket, key, writer) = (bucket.into(), key.to_string(), OWNER.to_string());
         let (acl, metadata) = (AskedAcl::Nothing, Metadata::default());
         let encryption = None;
         let request =

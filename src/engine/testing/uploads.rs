@@ -80,7 +80,7 @@ pub fn letters(letter: u8) -> Bytes {
 impl Fixture {
     pub async fn put(&self, key: &str, body: Body, conditions: WriteConditions) -> Result<Put, Error> {
         let request = PutObject {
-            bucket: BUCKET.to_string(),
+            bucket: BUCKET.into(),
             key: key.to_string(),
             writer: OWNER.to_string(),
             acl: AskedAcl::Nothing,
@@ -104,7 +104,7 @@ impl Fixture {
     ) -> Result<UploadId, Error> {
         let metadata = Metadata { user: vec![("a".into(), "b".into())], ..Metadata::default() };
         let request = CreateMultipartUpload {
-            bucket: BUCKET.to_string(),
+            bucket: BUCKET.into(),
             key: key.to_string(),
             initiator: OWNER.to_string(),
             acl: AskedAcl::Nothing,
@@ -118,7 +118,7 @@ impl Fixture {
 
     pub async fn upload(&self, id: UploadId, number: u16, body: Body) -> Result<UploadedPart, Error> {
         let request = UploadPart {
-            bucket: BUCKET.to_string(),
+            bucket: BUCKET.into(),
             key: KEY.to_string(),
             upload_id: id,
             part_number: number,
@@ -208,7 +208,7 @@ pub fn listing(id: UploadId, parts: &[(u16, [u8; 16])]) -> CompleteMultipartUplo
         checksum: None,
     });
     CompleteMultipartUpload {
-        bucket: BUCKET.to_string(),
+        bucket: BUCKET.into(),
         key: KEY.to_string(),
         upload_id: id,
         parts: parts.collect(),

@@ -39,7 +39,7 @@ pub struct Preflight<'a> {
 pub async fn headers_for(s3: &S3, target: &Target, parts: &Parts) -> Result<HeaderMap, S3Error> {
     let origin = parts.headers.get(ORIGIN).and_then(|value| value.to_str().ok());
     let (Some(origin), Some(bucket)) = (origin, &target.bucket) else { return Ok(HeaderMap::new()) };
-    let rules: Option<CorsRecord> = match bucket_documents::get(s3.engine(), bucket).await {
+    let rules: Option<CorsRecord> = match bucket_documents::get(s3.engine(), bucket.as_str()).await {
         Ok(rules) => rules,
         // Saying so is up to the operation.
         Err(engine::Error::NoSuchBucket) => None,

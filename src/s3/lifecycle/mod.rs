@@ -8,7 +8,6 @@ mod tests;
 
 pub use document::{DOCUMENT_LEN_MAX, parse, write};
 
-use crate::engine::bucket_documents;
 use crate::engine::lifecycle::{self, Day};
 use crate::engine::objects::NULL_VERSION;
 use crate::engine::ops::get_object::GetObject;
@@ -21,6 +20,7 @@ use crate::s3::request::{Request, header};
 use crate::s3::response;
 use crate::wire::{http_date, percent};
 use http::{HeaderMap, HeaderName};
+use std::sync::Arc;
 
 const EXPIRATION: HeaderName = HeaderName::from_static("x-amz-expiration");
 const ABORT_DATE: HeaderName = HeaderName::from_static("x-amz-abort-date");
@@ -75,8 +75,8 @@ pub async fn set_abort(s3: &S3, request: &Request, headers: &mut HeaderMap, uplo
 }
 
 /// The bucket's rules. The answer that they are for stands already, so one that cannot be read costs a header.
-async fn rules(s3: &S3, request: &Request) -> Option<LifecycleRecord> {
-    match bucket_documents::look_up(s3.engine(), &request.bucket()).await {
+async fn rules(s3: &S3, request: &Request) -> Option<Arc<LifecycleRecord>> {
+    match lifecycle::rules(s3.engine(), request.bucket_name()).await {
         Ok(rules) => rules,
         Err(err) => {
             tracing::warn!(

@@ -57,7 +57,7 @@ pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<
     let mut document = response::document("CompleteMultipartUploadResult");
     document
         .text("Location", &request.url())
-        .text("Bucket", &request.bucket())
+        .text("Bucket", request.bucket_name())
         .text("Key", &request.key())
         .etag("ETag", &completed.etag.to_string());
     if let Some(checksum) = ChecksumText::new(&completed.checksum, completed.etag.parts) {

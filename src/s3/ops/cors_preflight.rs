@@ -28,7 +28,7 @@ pub async fn cors_preflight(s3: &S3, target: &Target, headers: &HeaderMap) -> Re
     };
     let not_found = "CORSResponse: Bucket not found";
     let Some(bucket) = &target.bucket else { return Err(refused(Some(not_found))) };
-    let rules: CorsRecord = match bucket_documents::get(s3.engine(), bucket).await {
+    let rules: CorsRecord = match bucket_documents::get(s3.engine(), bucket.as_str()).await {
         Ok(Some(rules)) => rules,
         Ok(None) => return Err(refused(Some("CORSResponse: CORS is not enabled for this bucket."))),
         Err(engine::Error::NoSuchBucket) => return Err(refused(Some(not_found))),

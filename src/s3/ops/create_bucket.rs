@@ -45,7 +45,7 @@ pub async fn create_bucket(s3: &S3, mut request: Request) -> Result<Response, S3
         tags = configuration.tags;
     }
 
-    let name = request.bucket();
+    let name = request.bucket_name().to_owned();
     let owner = request.user()?.id.clone();
     let object_lock = request
         .header("x-amz-bucket-object-lock-enabled")

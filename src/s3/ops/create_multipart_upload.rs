@@ -36,7 +36,7 @@ pub async fn create_multipart_upload(s3: &S3, request: Request) -> Result<Respon
 
     let mut document = response::document("InitiateMultipartUploadResult");
     document
-        .text("Bucket", &request.bucket())
+        .text("Bucket", request.bucket_name())
         .text("Key", &request.key())
         .text("UploadId", &created.id.to_string());
     let mut answer = response::xml(document);

@@ -8,6 +8,6 @@ use crate::s3::response::{self, Response};
 use http::StatusCode;
 
 pub async fn delete_bucket(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    engine::ops::delete_bucket::delete_bucket(s3.engine(), &request.bucket()).await?;
+    engine::ops::delete_bucket::delete_bucket(s3.engine(), request.bucket()).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

@@ -10,8 +10,10 @@ use crate::s3::response::{self, Response};
 use http::StatusCode;
 
 pub async fn delete_bucket_ownership_controls(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let bucket = request.bucket();
-    engine::ops::delete_bucket_ownership_controls::delete_bucket_ownership_controls(s3.engine(), &bucket)
-        .await?;
+    engine::ops::delete_bucket_ownership_controls::delete_bucket_ownership_controls(
+        s3.engine(),
+        request.bucket(),
+    )
+    .await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

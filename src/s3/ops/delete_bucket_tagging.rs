@@ -9,6 +9,6 @@ use crate::s3::response::{self, Response};
 use http::StatusCode;
 
 pub async fn delete_bucket_tagging(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    bucket_documents::delete::<TagsRecord>(s3.engine(), &request.bucket()).await?;
+    bucket_documents::delete::<TagsRecord>(s3.engine(), request.bucket()).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

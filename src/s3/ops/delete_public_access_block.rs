@@ -8,7 +8,7 @@ use crate::s3::response::{self, Response};
 use http::StatusCode;
 
 pub async fn delete_public_access_block(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let name = request.bucket_name();
-    engine::ops::put_public_access_block::put_public_access_block(s3.engine(), name, None).await?;
+    let bucket = request.bucket();
+    engine::ops::put_public_access_block::put_public_access_block(s3.engine(), bucket, None).await?;
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

@@ -8,7 +8,7 @@ use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
 
 pub async fn get_bucket_accelerate_configuration(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let set: Option<AccelerateRecord> = bucket_documents::get(s3.engine(), &request.bucket()).await?;
+    let set: Option<AccelerateRecord> = bucket_documents::get(s3.engine(), request.bucket()).await?;
     let mut document = response::document("AccelerateConfiguration");
     document.text_optional("Status", set.map(|_| "Suspended"));
     Ok(response::xml(document))

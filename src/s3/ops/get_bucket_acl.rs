@@ -9,7 +9,7 @@ use crate::s3::response::{self, Response};
 use crate::s3::{S3, acl};
 
 pub async fn get_bucket_acl(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let bucket = head_bucket(s3.engine(), &request.bucket()).await?;
+    let bucket = head_bucket(s3.engine(), request.bucket_name()).await?;
     let list = bucket.lists.acl.as_ref().filter(|_| !lists::is_disabled(&bucket));
     let grants = lists::entries(&bucket.owner, list);
     Ok(response::xml(acl::write(&bucket.owner, &grants, |id| s3.display_name(id))))

@@ -8,7 +8,7 @@ use crate::s3::{S3, cors};
 use crate::wire::error_code::ErrorCode;
 
 pub async fn get_bucket_cors(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let rules = bucket_documents::get(s3.engine(), &request.bucket()).await?;
+    let rules = bucket_documents::get(s3.engine(), request.bucket()).await?;
     let rules = rules.ok_or(ErrorCode::NoSuchCORSConfiguration)?;
     Ok(response::xml(cors::write(&rules)))
 }

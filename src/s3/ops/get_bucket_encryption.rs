@@ -13,7 +13,7 @@ use crate::wire::error_code::ErrorCode;
 use crate::wire::xml::Writer;
 
 pub async fn get_bucket_encryption(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let rule = bucket_documents::get::<BucketEncryptionRecord>(s3.engine(), &request.bucket()).await?;
+    let rule = bucket_documents::get::<BucketEncryptionRecord>(s3.engine(), request.bucket()).await?;
     let rule = rule.ok_or(ErrorCode::ServerSideEncryptionConfigurationNotFoundError)?;
     Ok(response::xml(write(&rule)))
 }

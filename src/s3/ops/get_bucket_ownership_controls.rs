@@ -10,7 +10,7 @@ use crate::s3::response::{self, Response};
 use crate::wire::error_code::ErrorCode;
 
 pub async fn get_bucket_ownership_controls(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let ownership = head_bucket(s3.engine(), &request.bucket()).await?.lists.ownership;
+    let ownership = head_bucket(s3.engine(), request.bucket_name()).await?.lists.ownership;
     let named = OWNERSHIPS.iter().find(|(_, known)| *known == ownership);
     let (name, _) = named.ok_or(ErrorCode::OwnershipControlsNotFoundError)?;
     let mut document = response::document("OwnershipControls");

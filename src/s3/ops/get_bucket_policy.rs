@@ -9,6 +9,6 @@ use crate::s3::response::{self, Response};
 use crate::wire::error_code::ErrorCode;
 
 pub async fn get_bucket_policy(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let policy: Option<PolicyRecord> = bucket_documents::get(s3.engine(), request.bucket_name()).await?;
+    let policy: Option<PolicyRecord> = bucket_documents::get(s3.engine(), request.bucket()).await?;
     Ok(response::json(policy.ok_or(ErrorCode::NoSuchBucketPolicy)?.text))
 }

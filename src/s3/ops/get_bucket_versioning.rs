@@ -9,7 +9,7 @@ use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
 
 pub async fn get_bucket_versioning(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let bucket = engine::ops::head_bucket::head_bucket(s3.engine(), &request.bucket()).await?;
+    let bucket = engine::ops::head_bucket::head_bucket(s3.engine(), request.bucket_name()).await?;
     let status = match bucket.versioning {
         Versioning::Never => None,
         Versioning::Enabled => Some(ENABLED),

@@ -8,7 +8,7 @@ use crate::s3::{S3, website};
 use crate::wire::error_code::ErrorCode;
 
 pub async fn get_bucket_website(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let website = bucket_documents::get(s3.engine(), &request.bucket()).await?;
+    let website = bucket_documents::get(s3.engine(), request.bucket()).await?;
     let website = website.ok_or(ErrorCode::NoSuchWebsiteConfiguration)?;
     Ok(response::xml(website::write(&website)))
 }

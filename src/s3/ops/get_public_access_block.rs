@@ -9,7 +9,7 @@ use crate::s3::response::{self, Response};
 use crate::wire::error_code::ErrorCode;
 
 pub async fn get_public_access_block(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let block = bucket_documents::get(s3.engine(), request.bucket_name()).await?;
+    let block = bucket_documents::get(s3.engine(), request.bucket()).await?;
     let block: PublicAccessBlockRecord = block.ok_or(ErrorCode::NoSuchPublicAccessBlockConfiguration)?;
     let mut document = response::document("PublicAccessBlockConfiguration");
     document

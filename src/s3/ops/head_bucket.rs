@@ -16,7 +16,7 @@ pub fn head_bucket(s3: &S3, request: &Request) -> Result<Response, S3Error> {
     let mut answer = response::empty(StatusCode::OK);
     let headers = answer.headers_mut();
     response::set(headers, BUCKET_REGION, s3.region());
-    response::set(headers, BUCKET_ARN, &arn(&request.bucket()));
+    response::set(headers, BUCKET_ARN, &arn(request.bucket_name()));
     headers.insert(ACCESS_POINT_ALIAS, HeaderValue::from_static("false"));
     Ok(answer)
 }

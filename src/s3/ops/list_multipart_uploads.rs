@@ -40,7 +40,7 @@ pub async fn list_multipart_uploads(s3: &S3, request: Request) -> Result<Respons
 
     let mut document = response::document("ListMultipartUploadsResult");
     document
-        .text("Bucket", &request.bucket())
+        .text("Bucket", request.bucket_name())
         .text("KeyMarker", &encoding.text(key_marker))
         .text("UploadIdMarker", id_marker);
     let (next_key, next_id) = match &page.next {

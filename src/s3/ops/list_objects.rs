@@ -70,7 +70,7 @@ impl Listing {
 
     /// `Name` and `Prefix` come first: some clients read the document as a stream.
     pub fn write_head(&self, document: &mut Writer, request: &Request) {
-        document.text("Name", &request.bucket()).text("Prefix", &self.encoding.text(&self.prefix));
+        document.text("Name", request.bucket_name()).text("Prefix", &self.encoding.text(&self.prefix));
     }
 
     /// From `MaxKeys` on, in the order that S3 has.

@@ -26,7 +26,7 @@ pub async fn list_parts(s3: &S3, request: Request) -> Result<Response, S3Error> 
 
     let mut document = response::document("ListPartsResult");
     document
-        .text("Bucket", &request.bucket())
+        .text("Bucket", request.bucket_name())
         .text("Key", &encoding.text(&request.key()))
         .text("UploadId", query.get("uploadId").unwrap_or(""));
     let initiator = &page.upload.initiator;

@@ -13,7 +13,7 @@ use http::StatusCode;
 pub async fn put_bucket_accelerate_configuration(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let bytes = document::read(&mut request, document::LEN_MAX).await?;
     let status = enumerated(&bytes, "AccelerateConfiguration", "Status", &["Enabled", "Suspended"])?;
-    if request.bucket().contains('.') {
+    if request.bucket_name().contains('.') {
         return Err(S3Error::invalid_request(
             "S3 Transfer Acceleration is not supported for buckets with periods (.) in their names",
         ));
@@ -21,6 +21,6 @@ pub async fn put_bucket_accelerate_configuration(s3: &S3, mut request: Request) 
     if status == "Enabled" {
         return Err(S3Error::new(ErrorCode::NotImplemented, "Transfer acceleration is not implemented"));
     }
-    bucket_documents::put(s3.engine(), &request.bucket(), AccelerateRecord {}).await?;
+    bucket_documents::put(s3.engine(), request.bucket(), AccelerateRecord {}).await?;
     Ok(response::empty(StatusCode::OK))
 }

@@ -11,6 +11,6 @@ use http::StatusCode;
 pub async fn put_bucket_cors(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let bytes = document::read(&mut request, cors::DOCUMENT_LEN_MAX).await?;
     let rules = cors::parse(&bytes)?;
-    bucket_documents::put(s3.engine(), &request.bucket(), rules).await?;
+    bucket_documents::put(s3.engine(), request.bucket(), rules).await?;
     Ok(response::empty(StatusCode::OK))
 }

@@ -19,7 +19,7 @@ pub const NONE: &str = "NONE";
 
 pub async fn put_bucket_encryption(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let bytes = document::read(&mut request, document::LEN_MAX).await?;
-    bucket_documents::put(s3.engine(), &request.bucket(), parse(&bytes)?).await?;
+    bucket_documents::put(s3.engine(), request.bucket(), parse(&bytes)?).await?;
     Ok(response::empty(StatusCode::OK))
 }
 

@@ -13,7 +13,7 @@ pub async fn put_bucket_lifecycle_configuration(s3: &S3, mut request: Request) -
     let minimum = lifecycle::minimum_from_header(request.headers())?;
     let bytes = document::read(&mut request, lifecycle::DOCUMENT_LEN_MAX).await?;
     let rules = lifecycle::parse(&bytes, minimum)?;
-    bucket_documents::put(s3.engine(), &request.bucket(), rules).await?;
+    bucket_documents::put(s3.engine(), request.bucket(), rules).await?;
     let mut answer = response::empty(StatusCode::OK);
     lifecycle::set_minimum(answer.headers_mut(), minimum);
     Ok(answer)

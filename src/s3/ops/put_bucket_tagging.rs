@@ -12,11 +12,10 @@ use http::StatusCode;
 pub async fn put_bucket_tagging(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let bytes = document::read(&mut request, tags::DOCUMENT_LEN_MAX).await?;
     let tags = tags::of_bucket(&bytes)?;
-    let bucket = request.bucket();
     if tags.is_empty() {
-        bucket_documents::delete::<TagsRecord>(s3.engine(), &bucket).await?;
+        bucket_documents::delete::<TagsRecord>(s3.engine(), request.bucket()).await?;
     } else {
-        bucket_documents::put(s3.engine(), &bucket, TagsRecord { tags }).await?;
+        bucket_documents::put(s3.engine(), request.bucket(), TagsRecord { tags }).await?;
     }
     Ok(response::empty(StatusCode::NO_CONTENT))
 }

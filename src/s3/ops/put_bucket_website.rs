@@ -10,6 +10,6 @@ use http::StatusCode;
 pub async fn put_bucket_website(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let bytes = document::read(&mut request, website::DOCUMENT_LEN_MAX).await?;
     let website = website::parse(&bytes)?;
-    bucket_documents::put(s3.engine(), &request.bucket(), website).await?;
+    bucket_documents::put(s3.engine(), request.bucket(), website).await?;
     Ok(response::empty(StatusCode::OK))
 }

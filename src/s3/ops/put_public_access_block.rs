@@ -13,8 +13,8 @@ use http::StatusCode;
 pub async fn put_public_access_block(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let bytes = document::read(&mut request, document::LEN_MAX).await?;
     let block = Some(parse(&bytes)?);
-    let name = request.bucket_name();
-    engine::ops::put_public_access_block::put_public_access_block(s3.engine(), name, block).await?;
+    let bucket = request.bucket();
+    engine::ops::put_public_access_block::put_public_access_block(s3.engine(), bucket, block).await?;
     Ok(response::empty(StatusCode::OK))
 }
 

@@ -224,7 +224,7 @@ async fn replication(s3: &S3, request: &mut Request) -> Result<Response, S3Error
     if !has_role || rules == 0 {
         return Err(ErrorCode::MalformedXML.into());
     }
-    if versioning(s3.engine(), &request.bucket()).await? != Versioning::Enabled {
+    if versioning(s3.engine(), request.bucket_name()).await? != Versioning::Enabled {
         return Err(S3Error::invalid_request(
             "Versioning must be 'Enabled' on the bucket to apply a replication configuration",
         ));

@@ -87,7 +87,7 @@ fn repeated(
 ) -> Result<Completed, Error> {
     let bytes = read.get(Table::Completed, &keys::content(request.upload_id))?.ok_or(Error::NoSuchUpload)?;
     let record = CompletedRecord::decode(&bytes)?;
-    let bucket = objects::bucket(read, &request.bucket)?.id;
+    let bucket = request.bucket.find(read)?.id;
     let mut list = PartList::default();
     for part in &request.parts {
         list.add(part.number, &md5_of(&part.etag).ok_or(Error::NoSuchUpload)?);

@@ -18,6 +18,7 @@ use crate::base::fail_point;
 use crate::engine::access::acl;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::encryption::{self, CustomerKey, Keyring};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, objects, references};
 use crate::meta::keys::{self, Owned, UploadId};
@@ -49,7 +50,7 @@ pub struct ListedPart {
 /// An upload to be completed.
 #[derive(Clone, Debug)]
 pub struct CompleteMultipartUpload {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     pub upload_id: UploadId,
     pub parts: Vec<ListedPart>,
@@ -151,7 +152,7 @@ fn seal(
     check_conditions(tx, request, assembly, &progress)?;
     let id = request.upload_id;
     // The bucket's versioning and ownership are what they are now, not what they were when the upload was created.
-    let bucket = objects::bucket(tx, &request.bucket)?;
+    let bucket = request.bucket.find(tx)?;
     let version = VersionRecord {
         version_id: None,
         modified_ms: now_ms,

@@ -54,7 +54,7 @@ async fn upload_of(fixture: &Fixture, parts: &[(u16, usize)]) -> (UploadId, Vec<
 
 async fn abort(fixture: &Fixture, upload_id: UploadId) -> Result<(), Error> {
     let (bucket, key) = (BUCKET.to_string(), KEY.to_string());
-    let request = AbortMultipartUpload { bucket, key, upload_id, if_initiated: None };
+    let request = AbortMultipartUpload { bucket: bucket.into(), key, upload_id, if_initiated: None };
     abort_multipart_upload(&fixture.engine, request).await
 }
 

@@ -16,6 +16,7 @@ use crate::engine::conditions::WriteConditions;
 use crate::engine::copy_source::Source;
 use crate::engine::encryption::{self, ContentKey, Encryption, Keyring};
 use crate::engine::ingest::{self, Plan};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::Found;
 use crate::engine::{Engine, Error, checksums, objects, references};
 use crate::meta::Write;
@@ -29,7 +30,7 @@ const WEBSITE_REDIRECT: &str = "x-amz-website-redirect-location";
 #[derive(Clone, Debug)]
 pub struct CopyObject {
     pub source: Source,
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Canonical id of who asks, and will own the copy unless the bucket's ownership says otherwise.
     pub writer: String,
@@ -125,7 +126,7 @@ fn copy(
     computed: Option<&Computed>,
     now_ms: i64,
 ) -> Result<Outcome, Error> {
-    let bucket = objects::bucket(tx, &request.bucket)?;
+    let bucket = request.bucket.find(tx)?;
     let Owned { owner, acl } = acl::of_new_object(&bucket, &request.writer, &request.acl)?;
     let found = request.source.find(tx, now_ms)?;
     let key = request.source.open(&found, keyring)?;
@@ -133,7 +134,8 @@ fn copy(
     if source.len > PART_LEN_MAX {
         return Err(Error::CopySourceTooLarge { len: source.len });
     }
-    let onto_itself = request.source.bucket == request.bucket && request.source.key == request.key;
+    let onto_itself =
+        request.source.bucket.name() == request.bucket.name() && request.source.key == request.key;
     let covered = objects::current(tx, bucket.id, &request.key)?;
     // A copy of an old version onto its key brings it back.
     if onto_itself && !request.changes_something && covered.as_ref() == Some(&source) {

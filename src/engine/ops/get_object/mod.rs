@@ -5,6 +5,7 @@
 
 use crate::engine::conditions::ReadConditions;
 use crate::engine::encryption::{self, CustomerKey, Keyring};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::reading::{self, ContentReader, Prepared};
 use crate::engine::selection::{self, Selection};
@@ -18,7 +19,7 @@ pub use crate::engine::selection::{ByteRange, IfRange, PartOrRange, Partial, Ran
 /// A read of an object, or of what HEAD tells about it.
 #[derive(Clone, Debug, Default)]
 pub struct GetObject {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Wire form, well-formed.
     pub version_id: Option<String>,
@@ -80,7 +81,7 @@ pub(super) fn find(
     keyring: Option<&Keyring>,
     now_ms: i64,
 ) -> Result<Opened<()>, Error> {
-    let bucket = objects::bucket(read, &request.bucket)?;
+    let bucket = request.bucket.find(read)?;
     let Found { version, shown_id } =
         objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
     if let Some(keyring) = keyring {

@@ -9,8 +9,9 @@
 mod tests;
 
 use crate::engine::access::acl;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::prefixes::common_prefix;
-use crate::engine::{Engine, Error, objects};
+use crate::engine::{Engine, Error};
 use crate::meta::keys::{self, BucketId, UploadId};
 use crate::meta::records::{BucketRecord, Record, UploadRecord};
 use crate::meta::{ErrorKind, Read, Step, Table};
@@ -18,7 +19,7 @@ use crate::meta::{ErrorKind, Read, Step, Table};
 /// Which uploads to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListMultipartUploads {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// Only keys that start with this.
     pub prefix: String,
     /// Keys that have this after the prefix are shown as one common prefix, up to and with it. Never empty.
@@ -60,7 +61,7 @@ pub async fn list_multipart_uploads(
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?;
+            let bucket = request.bucket.find(read)?;
             page(read, &bucket, &request)
         })
         .await

@@ -3,7 +3,7 @@ use crate::engine::testing::{BUCKET, Fixture};
 use std::collections::BTreeSet;
 
 async fn list(fixture: &Fixture, request: ListMultipartUploads) -> UploadPage {
-    let request = ListMultipartUploads { bucket: BUCKET.to_string(), ..request };
+    let request = ListMultipartUploads { bucket: BUCKET.into(), ..request };
     list_multipart_uploads(&fixture.engine, request).await.unwrap()
 }
 

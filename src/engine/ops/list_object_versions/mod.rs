@@ -10,6 +10,7 @@ mod rows;
 mod tests;
 
 use crate::engine::access::acl;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId};
@@ -20,7 +21,7 @@ use rows::Rows;
 /// Which versions to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListObjectVersions {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// Only keys that start with this.
     pub prefix: String,
     /// Keys that have this after the prefix are shown as one common prefix, up to and with it. Never empty.
@@ -65,7 +66,7 @@ pub async fn list_object_versions(
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?;
+            let bucket = request.bucket.find(read)?;
             page(read, &bucket, &request)
         })
         .await

@@ -5,8 +5,9 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
 
 use crate::engine::access::acl;
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::prefixes::common_prefix;
-use crate::engine::{Engine, Error, objects};
+use crate::engine::{Engine, Error};
 use crate::meta::keys::{self, BucketId};
 use crate::meta::records::{BucketRecord, Record, VersionRecord};
 use crate::meta::{ErrorKind, Read, Step, Table};
@@ -14,7 +15,7 @@ use crate::meta::{ErrorKind, Read, Step, Table};
 /// Which objects to list.
 #[derive(Clone, Debug)]
 pub struct ListObjects {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     /// Only keys that start with this.
     pub prefix: String,
     /// Keys that have this after the prefix are shown as one common prefix, up to and with it. Never empty.
@@ -60,7 +61,7 @@ pub async fn list_objects(engine: &Engine, request: ListObjects) -> Result<Objec
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &request.bucket)?;
+            let bucket = request.bucket.find(read)?;
             page(read, &bucket, &request)
         })
         .await

@@ -1,4 +1,5 @@
 use super::*;
+use crate::engine::objects;
 use crate::engine::testing::{BUCKET, Fixture};
 use crate::meta::records::Metadata;
 
@@ -29,7 +30,7 @@ async fn fixture() -> Fixture {
 
 fn request(prefix: &str, delimiter: &str, after: Option<ListAfter>, max: usize) -> ListObjects {
     ListObjects {
-        bucket: BUCKET.to_string(),
+        bucket: BUCKET.into(),
         prefix: prefix.to_string(),
         delimiter: (!delimiter.is_empty()).then(|| delimiter.to_string()),
         after,
@@ -172,7 +173,7 @@ async fn a_page_of_no_entries_is_empty_and_not_truncated() {
 async fn shows_one_bucket_only() {
     let fixture = fixture().await;
     let mut other = request("", "", None, 10);
-    other.bucket = "other".to_string();
+    other.bucket = "other".into();
     assert!(matches!(list_objects(&fixture.engine, other.clone()).await, Err(Error::NoSuchBucket)));
     let bucket = crate::engine::ops::create_bucket::CreateBucket {
         name: "other".into(),

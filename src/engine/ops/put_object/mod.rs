@@ -14,6 +14,7 @@ use crate::engine::body::Body;
 use crate::engine::conditions::WriteConditions;
 use crate::engine::encryption::{self, Encryption, Sealing};
 use crate::engine::ingest::{self, Place, Plan, Received};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::Found;
 use crate::engine::{Engine, Error, checksums, inline, object_lock, objects, references, writing};
 use crate::meta::keys::{self, ContentId};
@@ -25,7 +26,7 @@ use dovetail_digest::Algorithm;
 
 /// An object to be written.
 pub struct PutObject {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     /// Canonical id of the requester, who will own the object unless the bucket's ownership says otherwise.
     pub writer: String,
@@ -66,7 +67,7 @@ pub async fn put_object(engine: &Engine, request: PutObject) -> Result<Put, Erro
 
 /// Everything about an object but its bytes.
 pub(super) struct NewObject {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     pub writer: String,
     pub acl: AskedAcl,
@@ -122,19 +123,19 @@ pub(super) async fn store(
 /// judges again.
 async fn refuse_early(
     engine: &Engine,
-    bucket: &str,
+    bucket: &NamedBucket,
     key: &str,
     writer: &str,
     acl: &AskedAcl,
     conditions: &WriteConditions,
     asks_for_lock: bool,
 ) -> Result<(), Error> {
-    let (bucket, key, conditions) = (bucket.to_string(), key.to_string(), conditions.clone());
+    let (bucket, key, conditions) = (bucket.clone(), key.to_string(), conditions.clone());
     let (writer, acl) = (writer.to_string(), acl.clone());
     engine
         .meta
         .read(move |read| {
-            let bucket = objects::bucket(read, &bucket)?;
+            let bucket = bucket.find(read)?;
             acl::of_new_object(&bucket, &writer, &acl)?;
             if asks_for_lock {
                 object_lock::check_enabled(&bucket)?;
@@ -146,7 +147,7 @@ async fn refuse_early(
 
 /// An object whose bytes are durable or travel with it.
 struct Object {
-    bucket: String,
+    bucket: NamedBucket,
     key: String,
     acl: AskedAcl,
     conditions: WriteConditions,
@@ -159,7 +160,7 @@ async fn commit(engine: &Engine, object: Object) -> Result<Put, Error> {
     fail_point::reach("engine::put_object::before_commit");
     let blob = object.place.blob();
     let (found, replaced) = writing::commit(engine, blob, move |tx| {
-        let bucket = objects::bucket(tx, &object.bucket)?;
+        let bucket = object.bucket.find(tx)?;
         let Owned { owner, acl } = acl::of_new_object(&bucket, &object.version.owner, &object.acl)?;
         let version = VersionRecord { owner, acl, ..object.version.clone() };
         put_content(tx, &version, &object.place);

@@ -12,6 +12,7 @@ use crate::base::limits::{PART_LEN_MAX, PART_NUMBER_MAX};
 use crate::engine::body::Body;
 use crate::engine::encryption::{self, CustomerKey, Sealing};
 use crate::engine::ingest::{self, Place, Plan, Received};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, checksums, references, writing};
 use crate::meta::keys::UploadId;
@@ -20,7 +21,7 @@ use dovetail_digest::Algorithm;
 
 /// A part to be stored.
 pub struct UploadPart {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     pub upload_id: UploadId,
     /// From 1 to 10,000.

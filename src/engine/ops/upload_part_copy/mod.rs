@@ -16,6 +16,7 @@ use crate::engine::body::{self, Claims};
 use crate::engine::copy_source::Source;
 use crate::engine::encryption::{self, CustomerKey, Keyring, Sealing};
 use crate::engine::ingest::{self, Plan};
+use crate::engine::named_bucket::NamedBucket;
 use crate::engine::ops::upload_part::commit_part;
 use crate::engine::reading::{self, ContentReader, Prepared};
 use crate::engine::uploads::{self, UploadName};
@@ -33,7 +34,7 @@ use std::sync::Arc;
 /// A part to be copied.
 #[derive(Clone, Debug)]
 pub struct UploadPartCopy {
-    pub bucket: String,
+    pub bucket: NamedBucket,
     pub key: String,
     pub upload_id: UploadId,
     /// From 1 to 10,000.

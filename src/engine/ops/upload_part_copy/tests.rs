@@ -9,7 +9,7 @@ use dovetail_digest::digest;
 const MIN: usize = 5 << 20;
 
 fn source(key: &str) -> Source {
-    Source { bucket: BUCKET.to_string(), key: key.to_string(), ..Source::default() }
+    Source { bucket: BUCKET.into(), key: key.to_string(), ..Source::default() }
 }
 
 async fn copy(
@@ -20,7 +20,7 @@ async fn copy(
     range: Option<(u64, u64)>,
 ) -> Result<CopiedPart, Error> {
     let request = UploadPartCopy {
-        bucket: BUCKET.to_string(),
+        bucket: BUCKET.into(),
         key: KEY.to_string(),
         upload_id: id,
         part_number: number,

@@ -1,0 +1,166 @@
+//! The bucket that a request means. A name alone would not do: between the judgement of a request and its commit the
+//! bucket may be deleted and made again, by somebody else even, and that one is none of the request's.
+
+use crate::engine::Error;
+use crate::meta::keys::BucketId;
+use crate::meta::records::{BucketRecord, Record};
+use crate::meta::{Read, Table};
+use std::fmt;
+use std::ops::Deref;
+
+/// A bucket by its name, and by its id where the request was judged on one. Derefs to the name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedBucket {
+    name: String,
+    /// `None`: whichever has the name.
+    id: Option<BucketId>,
+}
+
+impl NamedBucket {
+    /// This very bucket.
+    pub fn judged(name: &str, record: &BucketRecord) -> NamedBucket {
+        NamedBucket { name: name.to_owned(), id: Some(record.id) }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its record. `NoSuchBucket` also when another bucket has the name now.
+    pub fn find(&self, read: &dyn Read) -> Result<BucketRecord, Error> {
+        let bytes = read.get(Table::Buckets, self.name.as_bytes())?.ok_or(Error::NoSuchBucket)?;
+        let record = BucketRecord::decode(&bytes)?;
+        if self.id.is_some_and(|id| id != record.id) { Err(Error::NoSuchBucket) } else { Ok(record) }
+    }
+}
+
+impl From<&str> for NamedBucket {
+    fn from(name: &str) -> NamedBucket {
+        NamedBucket::from(name.to_owned())
+    }
+}
+
+impl From<String> for NamedBucket {
+    fn from(name: String) -> NamedBucket {
+        NamedBucket { name, id: None }
+    }
+}
+
+impl Deref for NamedBucket {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for NamedBucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::access::Policy;
+    use crate::engine::access::acl::AskedAcl;
+    use crate::engine::bucket_documents;
+    use crate::engine::copy_source::Source;
+    use crate::engine::ops::copy_object::{CopyMetadata, CopyObject, copy_object};
+    use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
+    use crate::engine::ops::create_multipart_upload::{CreateMultipartUpload, create_multipart_upload};
+    use crate::engine::ops::delete_bucket::delete_bucket;
+    use crate::engine::ops::delete_object::ObjectToDelete;
+    use crate::engine::ops::delete_objects::{DeleteObjects, delete_objects};
+    use crate::engine::ops::get_object::{GetObject, get_object};
+    use crate::engine::ops::head_bucket::head_bucket;
+    use crate::engine::ops::list_objects::{ListObjects, list_objects};
+    use crate::engine::ops::put_bucket_policy::{PutBucketPolicy, put_bucket_policy};
+    use crate::engine::ops::put_object_tagging::{PutObjectTagging, put_object_tagging};
+    use crate::engine::testing::{BUCKET, Fixture, OWNER};
+    use crate::meta::records::TagsRecord;
+
+    #[tokio::test]
+    async fn what_was_judged_on_a_bucket_does_nothing_to_one_that_was_made_again() {
+        let fixture = Fixture::new().await;
+        let engine = &fixture.engine;
+        let old = NamedBucket::judged(BUCKET, &head_bucket(engine, BUCKET).await.unwrap());
+        fixture.put_if(old.clone(), "key", b"old", Default::default()).await.unwrap();
+        fixture.delete("key").await;
+        delete_bucket(engine, old.clone()).await.unwrap();
+        let again = CreateBucket { name: BUCKET.into(), owner: "another".into(), ..CreateBucket::default() };
+        create_bucket(engine, again).await.unwrap();
+        fixture.put_inline("key", b"new").await;
+        let before = everything(&fixture).await;
+
+        let key = || "key".to_owned();
+        let source = |bucket: NamedBucket| Source { bucket, key: key(), ..Source::default() };
+        let copy = |from: NamedBucket, to: NamedBucket| CopyObject {
+            bucket: to,
+            key: "copy".into(),
+            writer: OWNER.into(),
+            source: source(from),
+            acl: AskedAcl::default(),
+            metadata: CopyMetadata::Keep,
+            storage_class: None,
+            tags: None,
+            website_redirect: None,
+            algorithm: None,
+            conditions: Default::default(),
+            lock: None,
+            encryption: None,
+            changes_something: false,
+        };
+        let policy = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;
+        let parsed = Policy::of_bucket(policy.as_bytes(), BUCKET).unwrap();
+        let policy = PutBucketPolicy::new(old.clone(), policy.into(), &parsed, false);
+        let create = CreateMultipartUpload {
+            bucket: old.clone(),
+            key: key(),
+            initiator: OWNER.into(),
+            acl: AskedAcl::default(),
+            metadata: Default::default(),
+            checksum: None,
+            lock: None,
+            encryption: None,
+        };
+        let deletes = DeleteObjects {
+            bucket: old.clone(),
+            owner: OWNER.into(),
+            objects: vec![ObjectToDelete { key: key(), ..ObjectToDelete::default() }],
+            bypass_governance: false,
+        };
+        let tags = PutObjectTagging { bucket: old.clone(), key: key(), version_id: None, tags: Vec::new() };
+        let get = GetObject { bucket: old.clone(), key: key(), ..GetObject::default() };
+        let list =
+            ListObjects { bucket: old.clone(), prefix: String::new(), delimiter: None, after: None, max: 10 };
+        let tags_of_bucket = TagsRecord { tags: vec![("a".into(), "b".into())] };
+        let outcomes = [
+            ("put", fixture.put_if(old.clone(), "key", b"late", Default::default()).await.map(drop)),
+            ("copy from", copy_object(engine, copy(old.clone(), BUCKET.into())).await.map(drop)),
+            ("copy to", copy_object(engine, copy(BUCKET.into(), old.clone())).await.map(drop)),
+            ("create an upload", create_multipart_upload(engine, create).await.map(drop)),
+            ("delete objects", delete_objects(engine, deletes).await.map(drop)),
+            ("tag", put_object_tagging(engine, tags).await.map(drop)),
+            ("get", get_object(engine, get).await.map(drop)),
+            ("list", list_objects(engine, list).await.map(drop)),
+            ("policy", put_bucket_policy(engine, policy).await),
+            ("document", bucket_documents::put(engine, old.clone(), tags_of_bucket).await),
+            ("delete the bucket", delete_bucket(engine, old.clone()).await),
+        ];
+        for (what, outcome) in outcomes {
+            assert!(matches!(outcome, Err(Error::NoSuchBucket)), "{what}: {outcome:?}");
+        }
+        assert_eq!(everything(&fixture).await, before);
+        assert_eq!(fixture.get("key").await.unwrap(), b"new");
+    }
+
+    async fn everything(fixture: &Fixture) -> Vec<Vec<u8>> {
+        let mut keys = Vec::new();
+        for table in [Table::Buckets, Table::Objects, Table::Uploads, Table::BucketDocuments] {
+            keys.extend(fixture.keys(table).await);
+        }
+        keys
+    }
+}

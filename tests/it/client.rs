@@ -124,6 +124,20 @@ impl Client {
         Ok(Answer { status, headers, body: answer.bytes().await? })
     }
 
+    /// The same without a signature, and without a body.
+    pub async fn send_unsigned(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, reqwest::Error> {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let ask = self.http.request(method, format!("{}{path}", self.endpoint));
+        let answer = headers.iter().fold(ask, |ask, (name, value)| ask.header(*name, *value)).send().await?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        Ok(Answer { status, headers, body: answer.bytes().await? })
+    }
+
     pub async fn put(
         &self,
         bucket: &str,

@@ -5,6 +5,8 @@
 //! and can be finished (invariants 1, 2, 3 and 8). Afterwards `dovetail fsck` finds nothing wrong but blobs that no
 //! record names, and with `--repair` not even these.
 //!
+//! One of the two buckets encrypts everything, at random which: then an acknowledged object is also one that can be decrypted.
+//!
 //! Where the lifecycle job is meant, a rule expires everything under one prefix, all the time, and a sweep that was killed is
 //! gone on with. Elsewhere there is no rule, since its commits would be the first to reach the points.
 
@@ -326,8 +328,8 @@ impl Worker {
     }
 }
 
-/// A bucket, with a lifecycle rule or without, and one that keeps versions.
-async fn create_buckets(gateway: &Gateway, has_rule: bool) {
+/// A bucket, with a lifecycle rule or without, and one that keeps versions. The one named `encrypted` encrypts.
+async fn create_buckets(gateway: &Gateway, has_rule: bool, encrypted: &str) {
     let client = gateway.client();
     let put = async |target: &str, body: String| {
         client.send("PUT", target, &[], body).await.unwrap().expect(200);
@@ -344,6 +346,10 @@ async fn create_buckets(gateway: &Gateway, has_rule: bool) {
     put(&format!("/{}", versions::BUCKET), String::new()).await;
     let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
     put(&format!("/{}?versioning", versions::BUCKET), enabled.to_string()).await;
+    let rule = "<ServerSideEncryptionConfiguration><Rule><ApplyServerSideEncryptionByDefault>\
+                <SSEAlgorithm>AES256</SSEAlgorithm></ApplyServerSideEncryptionByDefault></Rule>\
+                </ServerSideEncryptionConfiguration>";
+    put(&format!("/{encrypted}?encryption"), rule.to_string()).await;
 }
 
 /// The keys of the bucket once nothing is left that a rule expires.
@@ -360,10 +366,10 @@ async fn wait_for_expiry(gateway: &Gateway) -> Vec<String> {
 }
 
 /// Kills a gateway at `point`, when it is reached for the `nth` time, under load; then checks everything.
-async fn kill_at(point: &str, nth: u64, seed: u64) {
+async fn kill_at(point: &str, nth: u64, encrypted: &str, seed: u64) {
     let mut gateway = Gateway::start_with(&[("DOVETAIL_UPLOADS__EXPIRE_AFTER", "1d"), SWEEPS]).await;
     let has_rule = point.starts_with("engine::lifecycle::");
-    create_buckets(&gateway, has_rule).await;
+    create_buckets(&gateway, has_rule, encrypted).await;
     assert!(gateway.stop().success());
     gateway.spawn(&[("DOVETAIL_KILL_AT", &format!("{point}:{nth}"))]);
     gateway.wait_ready().await;
@@ -412,8 +418,9 @@ async fn nothing_acknowledged_is_lost_at_any_fail_point() {
     let mut seed = Seed::from_environment("nothing_acknowledged_is_lost_at_any_fail_point");
     for point in fail_point::ALL {
         let nth = 1 + seed.below(3);
-        println!("killing at {point}, time {nth}");
-        kill_at(point, nth, seed.next()).await;
+        let encrypted = if seed.below(2) == 0 { BUCKET } else { versions::BUCKET };
+        println!("killing at {point}, time {nth}, while {encrypted} encrypts");
+        kill_at(point, nth, encrypted, seed.next()).await;
     }
 }
 
@@ -421,7 +428,7 @@ async fn nothing_acknowledged_is_lost_at_any_fail_point() {
 async fn nothing_acknowledged_is_lost_when_killed_at_any_moment() {
     let mut seed = Seed::from_environment("nothing_acknowledged_is_lost_when_killed_at_any_moment");
     let mut gateway = Gateway::start_with(&[SWEEPS]).await;
-    create_buckets(&gateway, true).await;
+    create_buckets(&gateway, true, if seed.below(2) == 0 { BUCKET } else { versions::BUCKET }).await;
     let start = seed.next();
     let mut workers: Vec<Worker> =
         (0..WORKERS).map(|number| Worker::new(gateway.client(), number, start, true)).collect();

@@ -1,6 +1,7 @@
 //! A small pure model of S3, and random programs that run on it and on the real gateway: after each step both must
 //! show the same. A program that fails is shrunk by proptest and belongs among the named tests at the end.
 
+mod access;
 mod keeping;
 mod s3;
 
@@ -44,6 +45,15 @@ enum Op {
     },
     Versioning {
         enabled: bool,
+    },
+    /// A list that lets everybody read, or nobody.
+    Publish {
+        key: u8,
+        is_public: bool,
+    },
+    /// A policy that lets everybody read but under this prefix, or none.
+    Policy {
+        denied: Option<u8>,
     },
     Copy {
         from: u8,
@@ -118,6 +128,8 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(key, version, hold)| Op::Lock { key, version, hold }),
         1 => (1u8..PREFIXES.len() as u8).prop_map(|prefix| Op::Expire { prefix }),
         2 => prop::bool::weighted(0.7).prop_map(|enabled| Op::Versioning { enabled }),
+        2 => (key(), prop::bool::weighted(0.7)).prop_map(|(key, is_public)| Op::Publish { key, is_public }),
+        1 => prop::option::weighted(0.6, 0u8..PREFIXES.len() as u8).prop_map(|denied| Op::Policy { denied }),
         2 => (key(), prop::option::of(0u8..4), key(), any::<bool>())
             .prop_map(|(from, version, to, encrypted)| Op::Copy { from, version, to, encrypted }),
         2 => (key(), key(), any::<bool>())
@@ -153,10 +165,15 @@ impl Pair {
     async fn new(client: Client, object_lock: bool) -> Pair {
         static BUCKETS: AtomicU64 = AtomicU64::new(0);
         let bucket = format!("model-{}", BUCKETS.fetch_add(1, Ordering::Relaxed));
-        let headers = [("x-amz-bucket-object-lock-enabled", if object_lock { "true" } else { "false" })];
+        let headers = [
+            ("x-amz-bucket-object-lock-enabled", if object_lock { "true" } else { "false" }),
+            ("x-amz-object-ownership", "ObjectWriter"),
+        ];
         client.send("PUT", &format!("/{bucket}"), &headers, "").await.unwrap().expect(200);
         let model = if object_lock { Model::with_object_lock() } else { Model::default() };
-        Pair { client, bucket, model, ids: Vec::new(), seed: Seed::new(7) }
+        let pair = Pair { client, bucket, model, ids: Vec::new(), seed: Seed::new(7) };
+        pair.allow_strangers().await;
+        pair
     }
 
     async fn step(&mut self, op: &Op) {
@@ -171,6 +188,10 @@ impl Pair {
             Op::Lock { key, version, hold } => self.lock(KEYS[*key as usize], *version, *hold).await,
             Op::Expire { prefix } => self.expire(PREFIXES[*prefix as usize]).await,
             Op::Versioning { enabled } => self.set_versioning(*enabled).await,
+            Op::Publish { key, is_public } => self.publish(KEYS[*key as usize], *is_public).await,
+            Op::Policy { denied } => {
+                self.set_policy(denied.map(|prefix| PREFIXES[prefix as usize])).await;
+            }
             Op::DeleteMany { keys } => self.delete_many(keys).await,
             Op::Copy { from, version, to, encrypted } => {
                 self.copy(KEYS[*from as usize], *version, KEYS[*to as usize], *encrypted).await;
@@ -500,6 +521,7 @@ impl Pair {
     /// Everything that can be read back is the same on both sides.
     async fn compare(&self) {
         self.list_versions("", false, 1000).await;
+        self.compare_strangers().await;
         for key in KEYS {
             let answer = self.client.get(&self.bucket, key).await.unwrap();
             match self.model.get(key) {

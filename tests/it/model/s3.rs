@@ -1,5 +1,6 @@
 //! S3 in memory, as plainly as it can be said: what the gateway is compared with.
 
+use super::access::Policy;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ pub struct Model {
     versioning: Versioning,
     /// Versions can be locked.
     has_lock: bool,
+    pub policy: Option<Policy>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub struct Object {
     pub etag: String,
     /// By the gateway's own key (SSE-S3), which its ETag does not show.
     pub encrypted: bool,
+    /// By its list. A copy has a list of its own.
+    pub is_public: bool,
 }
 
 struct Upload {
@@ -79,6 +83,7 @@ pub enum Refusal {
     BypassWithoutLock,
     IsMarker,
     VersioningLocked,
+    NoObject,
 }
 
 impl Refusal {
@@ -103,6 +108,8 @@ impl Refusal {
             Refusal::BypassWithoutLock => &["InvalidArgument"],
             Refusal::IsMarker => &["MethodNotAllowed"],
             Refusal::VersioningLocked => &["InvalidBucketState"],
+            // There is nothing, or a delete marker.
+            Refusal::NoObject => &["NoSuchKey", "MethodNotAllowed"],
         }
     }
 }
@@ -112,7 +119,11 @@ impl Model {
         Model { versioning: Versioning::Enabled, has_lock: true, ..Model::default() }
     }
 
-    fn current(&self, key: &str) -> Option<&Object> {
+    pub fn current_mut(&mut self, key: &str) -> Option<&mut Object> {
+        self.objects.get_mut(key)?.last_mut()?.object.as_mut()
+    }
+
+    pub fn current(&self, key: &str) -> Option<&Object> {
         self.objects.get(key)?.last()?.object.as_ref()
     }
 
@@ -208,7 +219,7 @@ impl Model {
             return Err(Refusal::PreconditionFailed);
         }
         let etag = hex(&dovetail_digest::md5(&bytes));
-        self.add(key, Some(Object { bytes, etag, encrypted }));
+        self.add(key, Some(Object { bytes, etag, encrypted, is_public: false }));
         Ok(())
     }
 
@@ -256,6 +267,7 @@ impl Model {
             object.etag = hex(&dovetail_digest::md5(&object.bytes));
             object.encrypted = encrypted;
         }
+        object.is_public = false;
         self.add(to, Some(object));
         Ok(())
     }
@@ -349,7 +361,8 @@ impl Model {
         let etag = format!("{}-{}", hex(&dovetail_digest::md5(&md5s)), parts.len());
         let bytes: Vec<u8> = parts.into_iter().flatten().copied().collect();
         let (key, encrypted) = (open.key.clone(), open.encrypted);
-        self.add(&key, Some(Object { bytes: bytes.into(), etag: etag.clone(), encrypted }));
+        let object = Object { bytes: bytes.into(), etag: etag.clone(), encrypted, is_public: false };
+        self.add(&key, Some(object));
         self.uploads[upload].state = State::Completed(list.to_vec(), etag, "null".to_string());
         Ok(())
     }

@@ -88,7 +88,7 @@ mod tests {
         let engine = Engine::new(meta.clone(), blobs, Clock::manual(0), Tasks::new(), settings);
         let bucket = CreateBucket { name: "bucket".into(), owner: "owner".into(), ..CreateBucket::default() };
         let _ = create_bucket(&engine, bucket).await;
-        wanted(&engine, "bucket", Some(&Asked::S3)).await.unwrap();
+        wanted(&engine, &"bucket".into(), Some(&Asked::S3)).await.unwrap();
     }
 
     #[tokio::test]

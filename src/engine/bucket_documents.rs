@@ -1,12 +1,13 @@
 //! The configuration documents of buckets. What may stand in one is checked by the front end that takes it; what it
 //! does is up to whoever reads it. They go with their bucket, in the transaction of `ops::delete_bucket`.
+//!
+//! What nearly every request asks for is kept in memory, by [`crate::engine::bucket_settings`].
 
 use crate::engine::named_bucket::NamedBucket;
-use crate::engine::ops::head_bucket::head_bucket;
 use crate::engine::{Engine, Error};
 use crate::meta::keys::{self, BucketId};
-use crate::meta::records::{BucketDocument, Record};
-use crate::meta::{Read, Table, Write};
+use crate::meta::records::{BucketDocument, BucketRecord, NO_DOCUMENTS, Record};
+use crate::meta::{Read, Step, Table, Write};
 
 /// A bucket's document of this kind, if it has one.
 pub async fn get<D: BucketDocument>(
@@ -23,13 +24,6 @@ pub async fn get<D: BucketDocument>(
         .await
 }
 
-/// The same as [`get`], without a thread's wake-up if memory holds it: for what every request asks.
-pub async fn look_up<D: BucketDocument>(engine: &Engine, bucket: &str) -> Result<Option<D>, Error> {
-    let id = head_bucket(engine, bucket).await?.id;
-    let found = engine.meta.get(Table::BucketDocuments, keys::bucket_document(id, D::KIND)).await?;
-    Ok(found.map(|bytes| <D as Record>::decode(&bytes)).transpose()?)
-}
-
 /// Replaces a bucket's document. When this returns, every later request follows the new one, after a crash too.
 pub async fn put<D: BucketDocument>(
     engine: &Engine,
@@ -40,8 +34,8 @@ pub async fn put<D: BucketDocument>(
     engine
         .meta
         .transact(move |tx| {
-            let id = bucket.find(tx)?.id;
-            write(tx, id, &document);
+            let mut record = bucket.find(tx)?;
+            write(tx, &bucket, &mut record, &document);
             Ok(())
         })
         .await
@@ -53,8 +47,8 @@ pub async fn delete<D: BucketDocument>(engine: &Engine, bucket: impl Into<NamedB
     engine
         .meta
         .transact(move |tx| {
-            let id = bucket.find(tx)?.id;
-            remove::<D>(tx, id);
+            let mut record = bucket.find(tx)?;
+            remove::<D>(tx, &bucket, &mut record);
             Ok(())
         })
         .await
@@ -68,14 +62,35 @@ pub fn find<D: BucketDocument>(read: &dyn Read, bucket: BucketId) -> Result<Opti
     }
 }
 
-/// The same as [`put`] in a transaction that has more to do.
-pub fn write<D: BucketDocument>(tx: &mut dyn Write, bucket: BucketId, document: &D) {
-    tx.put(Table::BucketDocuments, &keys::bucket_document(bucket, D::KIND), Record::encode(document));
+/// The same as [`put`] in a transaction that has more to do. Stores the bucket's record too, with the change counted.
+pub fn write<D: BucketDocument>(tx: &mut dyn Write, name: &str, bucket: &mut BucketRecord, document: &D) {
+    tx.put(Table::BucketDocuments, &keys::bucket_document(bucket.id, D::KIND), Record::encode(document));
+    count_change(tx, name, bucket);
 }
 
-/// The same as [`delete`] in a transaction that has more to do.
-pub fn remove<D: BucketDocument>(tx: &mut dyn Write, bucket: BucketId) {
-    tx.delete(Table::BucketDocuments, &keys::bucket_document(bucket, D::KIND));
+/// The same as [`delete`] in a transaction that has more to do. Stores the bucket's record too, with the change counted.
+pub fn remove<D: BucketDocument>(tx: &mut dyn Write, name: &str, bucket: &mut BucketRecord) {
+    tx.delete(Table::BucketDocuments, &keys::bucket_document(bucket.id, D::KIND));
+    count_change(tx, name, bucket);
+}
+
+fn count_change(tx: &mut dyn Write, name: &str, bucket: &mut BucketRecord) {
+    bucket.documents_revision = bucket.documents_revision.max(NO_DOCUMENTS) + 1;
+    tx.put(Table::Buckets, name.as_bytes(), bucket.encode());
+}
+
+/// The keys of a bucket's documents, at most one of each kind, and how many bytes they have together.
+pub fn stored(read: &dyn Read, bucket: BucketId) -> Result<(Vec<Vec<u8>>, usize), Error> {
+    let (mut stored, mut len) = (Vec::new(), 0);
+    read.scan(Table::BucketDocuments, &keys::bucket_start(bucket), &mut |key, value| {
+        if keys::object_key(bucket, key).is_none() {
+            return Step::Stop;
+        }
+        stored.push(key.to_vec());
+        len += value.len();
+        Step::Next
+    })?;
+    Ok((stored, len))
 }
 
 #[cfg(test)]
@@ -84,7 +99,8 @@ mod tests {
     use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
     use crate::engine::ops::delete_bucket::delete_bucket;
     use crate::engine::testing::{BUCKET, Fixture, OWNER};
-    use crate::meta::records::{CorsRecord, TagsRecord};
+    use crate::meta::records::{CorsRecord, CorsRule, TagsRecord};
+    use std::sync::Arc;
 
     fn tags(value: &str) -> TagsRecord {
         TagsRecord { tags: vec![("key".into(), value.into())] }
@@ -104,6 +120,38 @@ mod tests {
         assert_eq!(get(engine, BUCKET).await.unwrap(), Some(CorsRecord::default()));
         assert!(matches!(put(engine, "missing", tags("a")).await, Err(Error::NoSuchBucket)));
         assert!(matches!(get::<TagsRecord>(engine, "missing").await, Err(Error::NoSuchBucket)));
+    }
+
+    #[tokio::test]
+    async fn settings_are_those_of_the_last_change() {
+        let Fixture { engine, .. } = &Fixture::new().await;
+        let bucket = NamedBucket::from(BUCKET);
+        let cors = async || bucket.settings(engine).await.unwrap().cors.clone();
+        assert!(cors().await.is_none());
+        put(engine, BUCKET, CorsRecord::default()).await.unwrap();
+        let (first, second) = (cors().await.unwrap(), cors().await.unwrap());
+        assert!(Arc::ptr_eq(&first, &second), "kept");
+        put(engine, BUCKET, CorsRecord { rules: vec![CorsRule::default()] }).await.unwrap();
+        assert_eq!(cors().await.unwrap().rules.len(), 1);
+        delete::<CorsRecord>(engine, BUCKET).await.unwrap();
+        assert!(cors().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_bucket_from_before_changes_were_counted_has_its_documents() {
+        let Fixture { engine, .. } = &Fixture::new().await;
+        let bucket = NamedBucket::from(BUCKET);
+        let has_cors = async || bucket.settings(engine).await.unwrap().cors.is_some();
+        put(engine, BUCKET, CorsRecord::default()).await.unwrap();
+        let forget = |tx: &mut dyn Write| {
+            let record = BucketRecord { documents_revision: 0, ..NamedBucket::from(BUCKET).find(tx)? };
+            tx.put(Table::Buckets, BUCKET.as_bytes(), record.encode());
+            Ok::<_, Error>(())
+        };
+        engine.meta.transact(forget).await.unwrap();
+        assert!(has_cors().await);
+        delete::<CorsRecord>(engine, BUCKET).await.unwrap();
+        assert!(!has_cors().await);
     }
 
     #[tokio::test]

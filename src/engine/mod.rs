@@ -6,6 +6,7 @@
 pub mod access;
 pub mod body;
 pub mod bucket_documents;
+pub mod bucket_settings;
 mod checksums;
 pub mod conditions;
 pub mod copy_source;
@@ -98,8 +99,7 @@ pub struct Engine {
     pub(crate) tasks: Tasks,
     pub(crate) settings: Arc<Settings>,
     pub(crate) readers: readers::Readers,
-    pub(crate) access: Arc<access::AccessCache>,
-    pub(crate) rules: Arc<lifecycle::RulesCache>,
+    pub(crate) bucket_settings: Arc<bucket_settings::SettingsCache>,
     collector: Arc<Notify>,
 }
 
@@ -122,8 +122,7 @@ impl Engine {
             tasks,
             settings: Arc::new(settings),
             readers: readers::Readers::new(Arc::clone(&collector)),
-            access: Arc::default(),
-            rules: Arc::default(),
+            bucket_settings: Arc::default(),
             collector,
         }
     }

@@ -1,25 +1,27 @@
 //! The bucket that a request means. A name alone would not do: between the judgement of a request and its commit the
 //! bucket may be deleted and made again, by somebody else even, and that one is none of the request's.
 
-use crate::engine::Error;
-use crate::meta::keys::BucketId;
+use crate::engine::bucket_settings::{self, BucketSettings};
+use crate::engine::ops::head_bucket::head_bucket;
+use crate::engine::{Engine, Error};
 use crate::meta::records::{BucketRecord, Record};
 use crate::meta::{Read, Table};
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
-/// A bucket by its name, and by its id where the request was judged on one. Derefs to the name.
+/// A bucket by its name, and the very one that the request was judged on where there was one. Derefs to the name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedBucket {
     name: String,
-    /// `None`: whichever has the name.
-    id: Option<BucketId>,
+    /// As it was then. `None`: whichever has the name.
+    judged: Option<Arc<BucketRecord>>,
 }
 
 impl NamedBucket {
     /// This very bucket.
-    pub fn judged(name: &str, record: &BucketRecord) -> NamedBucket {
-        NamedBucket { name: name.to_owned(), id: Some(record.id) }
+    pub fn judged(name: &str, record: impl Into<Arc<BucketRecord>>) -> NamedBucket {
+        NamedBucket { name: name.to_owned(), judged: Some(record.into()) }
     }
 
     pub fn name(&self) -> &str {
@@ -30,7 +32,21 @@ impl NamedBucket {
     pub fn find(&self, read: &dyn Read) -> Result<BucketRecord, Error> {
         let bytes = read.get(Table::Buckets, self.name.as_bytes())?.ok_or(Error::NoSuchBucket)?;
         let record = BucketRecord::decode(&bytes)?;
-        if self.id.is_some_and(|id| id != record.id) { Err(Error::NoSuchBucket) } else { Ok(record) }
+        match &self.judged {
+            Some(judged) if judged.id != record.id => Err(Error::NoSuchBucket),
+            _ => Ok(record),
+        }
+    }
+
+    /// What its documents say: as new as what the request was judged by, or newer.
+    pub async fn settings(&self, engine: &Engine) -> Result<Arc<BucketSettings>, Error> {
+        match &self.judged {
+            Some(record) => bucket_settings::of(engine, &self.name, record).await,
+            None => {
+                let record = head_bucket(engine, &self.name).await?;
+                bucket_settings::of(engine, &self.name, &record).await
+            }
+        }
     }
 }
 
@@ -42,7 +58,7 @@ impl From<&str> for NamedBucket {
 
 impl From<String> for NamedBucket {
     fn from(name: String) -> NamedBucket {
-        NamedBucket { name, id: None }
+        NamedBucket { name, judged: None }
     }
 }
 
@@ -85,7 +101,7 @@ mod tests {
     async fn what_was_judged_on_a_bucket_does_nothing_to_one_that_was_made_again() {
         let fixture = Fixture::new().await;
         let engine = &fixture.engine;
-        let old = NamedBucket::judged(BUCKET, &head_bucket(engine, BUCKET).await.unwrap());
+        let old = NamedBucket::judged(BUCKET, head_bucket(engine, BUCKET).await.unwrap());
         fixture.put_if(old.clone(), "key", b"old", Default::default()).await.unwrap();
         fixture.delete("key").await;
         delete_bucket(engine, old.clone()).await.unwrap();

@@ -140,7 +140,7 @@ mod tests {
             versioning: crate::meta::records::Versioning::Enabled,
             object_lock,
             lists: Default::default(),
-            access_revision: 0,
+            documents_revision: crate::meta::records::NO_DOCUMENTS,
         };
         let years = DefaultRetention { mode: Compliance, period: RetentionPeriod::Years(2) };
         let with_default = bucket(Some(crate::meta::records::BucketLock { default_retention: Some(years) }));

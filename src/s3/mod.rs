@@ -218,7 +218,7 @@ impl S3 {
             if operation != Operation::CreateBucket {
                 let found = engine::ops::head_bucket::head_bucket(&self.0.engine, bucket).await?;
                 authorize::expected_owner(parts.headers.get("x-amz-expected-bucket-owner"), &found)?;
-                bucket_record = Some(found);
+                bucket_record = Some(Arc::new(found));
             }
         }
         let Authenticated { caller, scheme, payload, verified } = from;

@@ -35,7 +35,7 @@ pub struct Request {
     /// How long ago a presigned request was signed.
     pub signature_age_ms: Option<i64>,
     /// The bucket that the request names, as it was when the request came in; `None` where there is none yet.
-    pub bucket_record: Option<BucketRecord>,
+    pub bucket_record: Option<Arc<BucketRecord>>,
     /// Unix milliseconds, read once when the request came in.
     pub now_ms: i64,
     /// Behind a lock that nobody ever takes, because a body cannot be shared between threads and a request is.
@@ -54,7 +54,7 @@ impl Request {
         query: Query,
         target: Arc<Target>,
         sender: Sender,
-        bucket_record: Option<BucketRecord>,
+        bucket_record: Option<Arc<BucketRecord>>,
         now_ms: i64,
         body: Incoming,
         documents: Budget,
@@ -119,7 +119,7 @@ impl Request {
     /// The bucket that the request names, the very one that it was judged on; empty at the service level.
     pub fn bucket(&self) -> NamedBucket {
         match &self.bucket_record {
-            Some(record) => NamedBucket::judged(self.bucket_name(), record),
+            Some(record) => NamedBucket::judged(self.bucket_name(), Arc::clone(record)),
             None => NamedBucket::from(self.bucket_name()),
         }
     }

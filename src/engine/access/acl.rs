@@ -234,7 +234,7 @@ mod tests {
             versioning: Versioning::Never,
             object_lock: None,
             lists: BucketLists { ownership, acl: None },
-            access_revision: 0,
+            documents_revision: crate::meta::records::NO_DOCUMENTS,
         }
     }
 

@@ -1,16 +1,10 @@
-//! What a bucket's own configuration says about access, kept in memory.
-//!
-//! A bucket's record has a revision that every change of these documents counts up in its own transaction. Every
-//! request reads the record anyway, and what is kept counts only for the revision it was read at: so a change is
-//! followed by every request that starts after its commit, and there is nothing to invalidate.
+//! What a bucket's own configuration says about access.
 
 use super::Policy;
-use crate::engine::{Engine, Error, bucket_documents};
+use crate::engine::{Error, bucket_documents};
 use crate::meta::keys::BucketId;
-use crate::meta::records::{BucketRecord, PolicyRecord, PublicAccessBlockRecord, Record};
-use crate::meta::{Error as MetaError, ErrorKind, Read, Table, Write};
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use crate::meta::records::{PolicyRecord, PublicAccessBlockRecord};
+use crate::meta::{Error as MetaError, ErrorKind, Read};
 
 /// A bucket's policy and its public access block, ready to be used.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +17,6 @@ pub struct BucketAccess {
 struct BucketPolicy {
     policy: Policy,
     is_public: bool,
-    /// Of the document.
-    len: usize,
     owner_is_bound: bool,
 }
 
@@ -67,12 +59,13 @@ impl BucketAccess {
     ) -> BucketAccess {
         let policy = policy.map(|text| {
             let policy = Policy::of_bucket(text.as_bytes(), "bucket").unwrap();
-            BucketPolicy { is_public: policy.is_public(), policy, len: text.len(), owner_is_bound }
+            BucketPolicy { is_public: policy.is_public(), policy, owner_is_bound }
         });
         BucketAccess { policy, public_access_block }
     }
 
-    fn read(read: &dyn Read, name: &str, id: BucketId) -> Result<BucketAccess, Error> {
+    /// Reads and takes apart the bucket's documents about access.
+    pub(crate) fn read(read: &dyn Read, name: &str, id: BucketId) -> Result<BucketAccess, Error> {
         let policy = match bucket_documents::find::<PolicyRecord>(read, id)? {
             None => None,
             Some(record) => {
@@ -82,82 +75,10 @@ impl BucketAccess {
                     Error::from(MetaError::with_source(ErrorKind::Corrupt, step, malformed))
                 })?;
                 let is_public = policy.is_public();
-                let (len, owner_is_bound) = (record.text.len(), record.owner_is_bound);
-                Some(BucketPolicy { policy, is_public, len, owner_is_bound })
+                Some(BucketPolicy { policy, is_public, owner_is_bound: record.owner_is_bound })
             }
         };
         let public_access_block = bucket_documents::find(read, id)?;
         Ok(BucketAccess { policy, public_access_block })
     }
-}
-
-/// To be called in the transaction that changes a bucket's policy or public access block.
-pub fn count_change(tx: &mut dyn Write, name: &str, mut record: BucketRecord) {
-    record.access_revision += 1;
-    tx.put(Table::Buckets, name.as_bytes(), record.encode());
-}
-
-/// What is kept of buckets' documents, at most this many bytes of policies (invariant 6). Taken apart, one needs some
-/// times as much.
-const CACHED_LEN_MAX: usize = 8 << 20;
-/// What an entry counts for beside its policy.
-const ENTRY_LEN: usize = 512;
-
-/// Buckets' access documents, by the revision at which they were read.
-#[derive(Debug, Default)]
-pub struct AccessCache(RwLock<Cached>);
-
-#[derive(Debug, Default)]
-struct Cached {
-    by_bucket: HashMap<BucketId, (u64, Arc<BucketAccess>)>,
-    len: usize,
-}
-
-impl AccessCache {
-    fn get(&self, bucket: &BucketRecord) -> Option<Arc<BucketAccess>> {
-        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let (revision, access) = cached.by_bucket.get(&bucket.id)?;
-        (*revision == bucket.access_revision).then(|| Arc::clone(access))
-    }
-
-    fn put(&self, id: BucketId, revision: u64, access: Arc<BucketAccess>) {
-        let len = |access: &BucketAccess| ENTRY_LEN + access.policy.as_ref().map_or(0, |policy| policy.len);
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        // A reader that was slow has nothing to say to one that was not.
-        if cached.by_bucket.get(&id).is_some_and(|(known, _)| *known > revision) {
-            return;
-        }
-        if cached.len > CACHED_LEN_MAX {
-            *cached = Cached::default();
-        }
-        cached.len += len(&access);
-        if let Some((_, old)) = cached.by_bucket.insert(id, (revision, access)) {
-            cached.len -= len(&old);
-        }
-    }
-}
-
-/// What the bucket's documents say, at the record's revision or a later one.
-pub async fn of_bucket(
-    engine: &Engine,
-    name: &str,
-    record: &BucketRecord,
-) -> Result<Arc<BucketAccess>, Error> {
-    if let Some(access) = engine.access.get(record) {
-        return Ok(access);
-    }
-    let (id, name) = (record.id, name.to_owned());
-    let (revision, access) = engine
-        .meta
-        .read(move |read| {
-            let record = crate::engine::objects::bucket(read, &name)?;
-            // Deleted and made again meanwhile: nothing that this request could do will be found.
-            if record.id != id {
-                return Err(Error::NoSuchBucket);
-            }
-            Ok((record.access_revision, Arc::new(BucketAccess::read(read, &name, id)?)))
-        })
-        .await?;
-    engine.access.put(id, revision, Arc::clone(&access));
-    Ok(access)
 }

@@ -22,7 +22,7 @@ mod tests;
 mod values;
 
 pub use action::{Action, ResourceKind};
-pub use bucket::{AccessCache, BucketAccess, count_change, of_bucket};
+pub use bucket::BucketAccess;
 pub use grammar::{DOCUMENT_LEN_MAX, MalformedPolicy};
 pub use keys::Facts;
 pub use policy::{Policy, Resource, Verdict};

@@ -14,10 +14,9 @@ mod tests;
 pub use content_key::{BlobOpener, BlobSealer, ContentKey};
 pub use keyring::{CustomerKey, DEFAULT_KMS_KEY, Keyring};
 
-use crate::engine::{Engine, Error, bucket_documents};
-use crate::meta::records::{
-    BucketEncryptionRecord, ETag, EncryptionMethod, EncryptionRecord, RuleMethod, VersionRecord,
-};
+use crate::engine::named_bucket::NamedBucket;
+use crate::engine::{Engine, Error};
+use crate::meta::records::{ETag, EncryptionMethod, EncryptionRecord, RuleMethod, VersionRecord};
 
 /// What a client asks a new object to be encrypted with.
 #[derive(Clone, Debug)]
@@ -52,7 +51,7 @@ pub struct Sealing {
 /// nothing. An unknown key id is `NoSuchKmsKey`, a method that the bucket does not allow `EncryptionBlocked`.
 pub async fn for_new(
     engine: &Engine,
-    bucket: &str,
+    bucket: &NamedBucket,
     asked: Option<&Encryption>,
 ) -> Result<Option<Sealing>, Error> {
     let Some(wanted) = wanted(engine, bucket, asked).await? else { return Ok(None) };
@@ -62,10 +61,11 @@ pub async fn for_new(
 /// The same, for who has a key already or none to make.
 pub async fn wanted(
     engine: &Engine,
-    bucket: &str,
+    bucket: &NamedBucket,
     asked: Option<&Encryption>,
 ) -> Result<Option<Encryption>, Error> {
-    let rule = rule(engine, bucket).await?.unwrap_or_default();
+    let settings = bucket.settings(engine).await?;
+    let rule = settings.encryption.clone().unwrap_or_default();
     let wanted = match asked {
         Some(Encryption::Customer(_)) if rule.blocks_customer_keys => return Err(Error::EncryptionBlocked),
         Some(asked) => Some(asked.clone()),
@@ -73,11 +73,6 @@ pub async fn wanted(
     };
     registry::before_use(engine, wanted.as_ref()).await?;
     Ok(wanted)
-}
-
-/// A bucket's rule, without a thread's wake-up when memory holds it: every write asks.
-async fn rule(engine: &Engine, bucket: &str) -> Result<Option<BucketEncryptionRecord>, Error> {
-    bucket_documents::look_up(engine, bucket).await
 }
 
 fn by_rule(method: RuleMethod, bucket_key: bool) -> Encryption {

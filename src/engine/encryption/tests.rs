@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::engine::Settings;
+use crate::engine::bucket_documents;
 use crate::engine::jobs::collector;
 use crate::engine::testing::uploads::{KEY, body, listing};
 use crate::engine::testing::{BUCKET, Fixture, pattern};
 use crate::meta::Table;
+use crate::meta::records::BucketEncryptionRecord;
 use crate::meta::records::{BlobRecord, Extent, PartRecord, Record};
 use std::sync::Arc;
 
@@ -101,7 +103,7 @@ async fn the_rule_is_the_buckets_own_and_is_registered_before_it_is_used() {
     assert_eq!(registered, [keyring::fingerprint(&[1; 32])]);
     assert!(registry::missing(&registered, &fixture.engine.settings.keyring).is_empty());
     assert_eq!(registry::missing(&registered, &Keyring::default()).len(), 1);
-    let other = wanted(&fixture.engine, "other", None).await;
+    let other = wanted(&fixture.engine, &"other".into(), None).await;
     assert!(matches!(other, Err(Error::NoSuchBucket)));
     collector::run_once(&fixture.engine).await.unwrap();
     let stored = fixture.entries(Table::Inline).await;

@@ -9,11 +9,8 @@ use crate::meta::records::{
     VersionRecord,
 };
 
-mod cache;
 #[cfg(test)]
 mod tests;
-
-pub use cache::{RulesCache, rules};
 
 /// Storage classes, each of which an object can leave only for a later one. Others are where `STANDARD` is.
 const WATERFALL: [&str; 7] =

@@ -5,8 +5,8 @@ use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::Table;
 use crate::meta::keys::BucketId;
 use crate::meta::records::{
-    BucketLists, BucketLock, BucketRecord, ObjectOwnership, PublicAccessBlockRecord, Record, TagsRecord,
-    Versioning,
+    BucketLists, BucketLock, BucketRecord, NO_DOCUMENTS, ObjectOwnership, PublicAccessBlockRecord, Record,
+    TagsRecord, Versioning,
 };
 
 /// A bucket to be made.
@@ -34,14 +34,14 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
         asked => asked,
     };
     let acl = acl::of_bucket(&request.owner, request.ownership, &asked)?;
-    let record = BucketRecord {
+    let mut record = BucketRecord {
         id: BucketId::random(),
         owner: request.owner,
         created_ms: engine.clock.now_ms(),
         versioning: if request.object_lock { Versioning::Enabled } else { Versioning::Never },
         object_lock: request.object_lock.then(BucketLock::default),
         lists: BucketLists { ownership: request.ownership, acl },
-        access_revision: 0,
+        documents_revision: NO_DOCUMENTS,
     };
     let tags = TagsRecord { tags: request.tags };
     engine
@@ -53,10 +53,10 @@ pub async fn create_bucket(engine: &Engine, request: CreateBucket) -> Result<(),
             }
             tx.put(Table::Buckets, request.name.as_bytes(), record.encode());
             if !tags.tags.is_empty() {
-                bucket_documents::write(tx, record.id, &tags);
+                bucket_documents::write(tx, &request.name, &mut record, &tags);
             }
             if request.blocks_public_access {
-                bucket_documents::write(tx, record.id, &PublicAccessBlockRecord::ALL);
+                bucket_documents::write(tx, &request.name, &mut record, &PublicAccessBlockRecord::ALL);
             }
             Ok(())
         })

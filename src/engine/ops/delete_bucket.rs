@@ -4,9 +4,9 @@
 //! nobody can reach them meanwhile, since a bucket made again under the name has another id.
 
 use crate::engine::named_bucket::NamedBucket;
-use crate::engine::{Engine, Error, references};
+use crate::engine::{Engine, Error, bucket_documents, references};
 use crate::meta::keys::{self, BucketId, Owned};
-use crate::meta::{Read, Step, Table, Write};
+use crate::meta::{Read, Step, Table};
 
 /// When this returns, the bucket, its configuration and its open uploads are gone. `BucketNotEmpty` while it has an
 /// object or a version.
@@ -20,7 +20,9 @@ pub async fn delete_bucket(engine: &Engine, bucket: impl Into<NamedBucket>) -> R
             if holds_any(tx, Table::Objects, id)? || holds_any(tx, Table::Versions, id)? {
                 return Err(Error::BucketNotEmpty);
             }
-            delete_documents(tx, id)?;
+            for document in bucket_documents::stored(tx, id)?.0 {
+                tx.delete(Table::BucketDocuments, &document);
+            }
             references::queue(tx, &Owned::Bucket(id), now_ms);
             tx.delete(Table::Buckets, bucket.as_bytes());
             Ok(())
@@ -37,22 +39,6 @@ fn holds_any(read: &dyn Read, table: Table, bucket: BucketId) -> Result<bool, Er
         Step::Stop
     })?;
     Ok(found)
-}
-
-/// A bucket has at most one document of each kind, so these are few.
-fn delete_documents(tx: &mut dyn Write, bucket: BucketId) -> Result<(), Error> {
-    let mut documents = Vec::new();
-    tx.scan(Table::BucketDocuments, &keys::bucket_start(bucket), &mut |stored, _| {
-        if keys::object_key(bucket, stored).is_none() {
-            return Step::Stop;
-        }
-        documents.push(stored.to_vec());
-        Step::Next
-    })?;
-    for document in documents {
-        tx.delete(Table::BucketDocuments, &document);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

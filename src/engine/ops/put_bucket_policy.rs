@@ -1,7 +1,7 @@
 //! PutBucketPolicy: who may use a bucket from now on.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketPolicy.html>
 
-use crate::engine::access::{self, Policy};
+use crate::engine::access::Policy;
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::records::{PolicyRecord, PublicAccessBlockRecord};
@@ -33,13 +33,12 @@ pub async fn put_bucket_policy(engine: &Engine, request: PutBucketPolicy) -> Res
     engine
         .meta
         .transact(move |tx| {
-            let record = bucket.find(tx)?;
+            let mut record = bucket.find(tx)?;
             let block: Option<PublicAccessBlockRecord> = bucket_documents::find(tx, record.id)?;
             if is_public && block.is_some_and(|block| block.block_public_policy) {
                 return Err(Error::PublicPolicyBlocked);
             }
-            bucket_documents::write(tx, record.id, &policy);
-            access::count_change(tx, &bucket, record);
+            bucket_documents::write(tx, &bucket, &mut record, &policy);
             Ok(())
         })
         .await

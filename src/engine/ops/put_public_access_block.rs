@@ -2,7 +2,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>
 
 use crate::engine::named_bucket::NamedBucket;
-use crate::engine::{Engine, Error, access, bucket_documents};
+use crate::engine::{Engine, Error, bucket_documents};
 use crate::meta::records::PublicAccessBlockRecord;
 
 /// When this returns, every request that begins follows the new block; `None` removes it. A policy that is public
@@ -12,17 +12,8 @@ pub async fn put_public_access_block(
     bucket: impl Into<NamedBucket>,
     block: Option<PublicAccessBlockRecord>,
 ) -> Result<(), Error> {
-    let bucket = bucket.into();
-    engine
-        .meta
-        .transact(move |tx| {
-            let record = bucket.find(tx)?;
-            match &block {
-                Some(block) => bucket_documents::write(tx, record.id, block),
-                None => bucket_documents::remove::<PublicAccessBlockRecord>(tx, record.id),
-            }
-            access::count_change(tx, &bucket, record);
-            Ok(())
-        })
-        .await
+    match block {
+        Some(block) => bucket_documents::put(engine, bucket, block).await,
+        None => bucket_documents::delete::<PublicAccessBlockRecord>(engine, bucket).await,
+    }
 }

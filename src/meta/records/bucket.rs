@@ -4,6 +4,9 @@ use super::{BucketLists, BucketLock};
 use crate::meta::keys::BucketId;
 use minicbor::{Decode, Encode};
 
+/// The revision of a bucket that never had a document.
+pub const NO_DOCUMENTS: u64 = 1;
+
 /// A bucket; its name is the key.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct BucketRecord {
@@ -22,10 +25,10 @@ pub struct BucketRecord {
     pub object_lock: Option<BucketLock>,
     #[cbor(n(5), default)]
     pub lists: BucketLists,
-    /// Counts the changes of the documents that say who may use the bucket, so that what was made of them can be kept
-    /// in memory. 0 while it never had a policy.
-    #[cbor(n(6), default)]
-    pub access_revision: u64,
+    /// Counts the changes of the bucket's documents, so that what was made of them can be kept in memory: from
+    /// [`NO_DOCUMENTS`] on while it never had one; 0 in a record that is older than this count. (6 was another count.)
+    #[cbor(n(7), default)]
+    pub documents_revision: u64,
 }
 
 /// Whether a bucket keeps old versions. Once enabled it can only be suspended.

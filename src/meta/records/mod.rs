@@ -19,7 +19,7 @@ mod website;
 
 pub use access::{PolicyRecord, PublicAccessBlockRecord};
 pub use acl::{Acl, BucketLists, Grant, Grantee, Group, ObjectOwnership, Permission};
-pub use bucket::{BucketRecord, Versioning};
+pub use bucket::{BucketRecord, NO_DOCUMENTS, Versioning};
 pub use bucket_document::{AccelerateRecord, BucketDocument, CorsRecord, CorsRule, DocumentKind, TagsRecord};
 pub use content::{
     BLOCK_LEN, BlobRecord, ContentIndex, Extent, IndexEntry, PARTS_PER_INDEX_ENTRY, PartRecord,

@@ -49,7 +49,7 @@ pub struct Replacement {
 /// The list that the headers ask for, if the bucket's public access block lets it. Where there are no lists, nobody has
 /// to be known who is named in one.
 pub async fn of_request(s3: &S3, request: &Request, of: Of) -> Result<AskedAcl, S3Error> {
-    if request.bucket_record.as_ref().is_some_and(acl::is_disabled) && has_grants(request.headers()) {
+    if request.bucket_record.as_deref().is_some_and(acl::is_disabled) && has_grants(request.headers()) {
         return Err(ErrorCode::AccessControlListNotSupported.into());
     }
     let asked = from_headers(request.headers(), of, s3)?;

@@ -9,7 +9,7 @@ mod table;
 use crate::engine::access::{
     self, Action, BucketAccess, Decision, Question, Resource, ResourceKind, acl, lists,
 };
-use crate::engine::objects;
+use crate::engine::{bucket_settings, objects};
 use crate::meta::records::BucketRecord;
 use crate::s3::S3;
 use crate::s3::error::S3Error;
@@ -83,7 +83,7 @@ pub async fn list(s3: &S3, request: &Request, asked: &acl::AskedAcl) -> Result<(
     if acl::is_disabled(bucket) || !acl::asks_for_public(asked) {
         return Ok(());
     }
-    let access = access::of_bucket(s3.engine(), request.bucket_name(), bucket).await?;
+    let access = access_of(s3, request.bucket_name(), bucket).await?;
     match access.public_access_block().block_public_acls {
         true => Err(S3Error::new(
             ErrorCode::AccessDenied,
@@ -177,7 +177,7 @@ fn without_bucket(s3: &S3, request: &Request, actions: &[Action]) -> Result<(), 
     if allowed { Ok(()) } else { Err(ErrorCode::AccessDenied.into()) }
 }
 
-/// What the bucket says about access, unless the caller may do everything anyway: who owns a bucket that never had a
+/// What the bucket says about access, unless the caller may do everything anyway: who owns a bucket that has no
 /// policy nor access control lists, and is no user with a policy of its own.
 async fn in_question(
     s3: &S3,
@@ -186,10 +186,15 @@ async fn in_question(
 ) -> Result<Option<Arc<BucketAccess>>, S3Error> {
     let is_owner = matches!(request.caller.principal(), access::Principal::User(user)
         if user.is_root() && user.account == subject.bucket.owner);
-    if is_owner && subject.bucket.access_revision == 0 && acl::is_disabled(subject.bucket) {
-        return Ok(None);
-    }
-    Ok(Some(access::of_bucket(s3.engine(), subject.bucket_name, subject.bucket).await?))
+    let access = access_of(s3, subject.bucket_name, subject.bucket).await?;
+    let is_free = is_owner && access.policy().is_none() && acl::is_disabled(subject.bucket);
+    Ok((!is_free).then_some(access))
+}
+
+/// What the bucket's documents say about access.
+pub async fn access_of(s3: &S3, name: &str, record: &BucketRecord) -> Result<Arc<BucketAccess>, S3Error> {
+    let settings = bucket_settings::of(s3.engine(), name, record).await?;
+    Ok(Arc::clone(&settings.access))
 }
 
 async fn judge(

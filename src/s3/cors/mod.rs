@@ -10,7 +10,8 @@ mod tests;
 
 pub use document::{DOCUMENT_LEN_MAX, parse, write};
 
-use crate::engine::{self, bucket_documents};
+use crate::engine;
+use crate::engine::named_bucket::NamedBucket;
 use crate::meta::records::{CorsRecord, CorsRule};
 use crate::s3::S3;
 use crate::s3::error::S3Error;
@@ -39,16 +40,16 @@ pub struct Preflight<'a> {
 pub async fn headers_for(s3: &S3, target: &Target, parts: &Parts) -> Result<HeaderMap, S3Error> {
     let origin = parts.headers.get(ORIGIN).and_then(|value| value.to_str().ok());
     let (Some(origin), Some(bucket)) = (origin, &target.bucket) else { return Ok(HeaderMap::new()) };
-    let rules: Option<CorsRecord> = match bucket_documents::get(s3.engine(), bucket.as_str()).await {
-        Ok(rules) => rules,
+    let settings = match NamedBucket::from(bucket.as_str()).settings(s3.engine()).await {
+        Ok(settings) => settings,
         // Saying so is up to the operation.
-        Err(engine::Error::NoSuchBucket) => None,
+        Err(engine::Error::NoSuchBucket) => return Ok(HeaderMap::new()),
         Err(err) => return Err(err.into()),
     };
     // A client that names a method, as in a preflight, means that one.
     let named = parts.headers.get(ACCESS_CONTROL_REQUEST_METHOD).and_then(|value| value.to_str().ok());
     let method = named.unwrap_or(parts.method.as_str());
-    Ok(rules.and_then(|rules| actual(&rules, origin, method)).unwrap_or_default())
+    Ok(settings.cors.as_ref().and_then(|rules| actual(rules, origin, method)).unwrap_or_default())
 }
 
 /// What the first rule for this origin and method lets a page see.

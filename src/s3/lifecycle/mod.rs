@@ -76,8 +76,8 @@ pub async fn set_abort(s3: &S3, request: &Request, headers: &mut HeaderMap, uplo
 
 /// The bucket's rules. The answer that they are for stands already, so one that cannot be read costs a header.
 async fn rules(s3: &S3, request: &Request) -> Option<Arc<LifecycleRecord>> {
-    match lifecycle::rules(s3.engine(), request.bucket_name()).await {
-        Ok(rules) => rules,
+    match request.bucket().settings(s3.engine()).await {
+        Ok(settings) => settings.lifecycle.clone(),
         Err(err) => {
             tracing::warn!(
                 request.id = request.id.request_id(),

@@ -131,7 +131,7 @@ pub async fn source(s3: &S3, request: &Request, copies_tags: bool) -> Result<Rea
     )?;
     let conditions: ReadConditions = conditions::copy_source(request.headers());
     let customer_key = encryption::copy_source_key(request.headers(), s3.may_bring_keys(&request.parts))?;
-    let bucket = NamedBucket::judged(&bucket, &record);
+    let bucket = NamedBucket::judged(&bucket, record);
     let source = Source { bucket, key, version_id, conditions, customer_key };
     Ok(ReadableSource { source, sees_absence })
 }

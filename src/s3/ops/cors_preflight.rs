@@ -1,7 +1,7 @@
 //! OPTIONS: what a browser asks before a page's request to another origin. Needs no signature, as browsers send none.
 
-use crate::engine::{self, bucket_documents};
-use crate::meta::records::CorsRecord;
+use crate::engine;
+use crate::engine::named_bucket::NamedBucket;
 use crate::s3::S3;
 use crate::s3::cors::{self, Preflight};
 use crate::s3::error::S3Error;
@@ -28,11 +28,13 @@ pub async fn cors_preflight(s3: &S3, target: &Target, headers: &HeaderMap) -> Re
     };
     let not_found = "CORSResponse: Bucket not found";
     let Some(bucket) = &target.bucket else { return Err(refused(Some(not_found))) };
-    let rules: CorsRecord = match bucket_documents::get(s3.engine(), bucket.as_str()).await {
-        Ok(Some(rules)) => rules,
-        Ok(None) => return Err(refused(Some("CORSResponse: CORS is not enabled for this bucket."))),
+    let settings = match NamedBucket::from(bucket.as_str()).settings(s3.engine()).await {
+        Ok(settings) => settings,
         Err(engine::Error::NoSuchBucket) => return Err(refused(Some(not_found))),
         Err(err) => return Err(err.into()),
+    };
+    let Some(rules) = &settings.cors else {
+        return Err(refused(Some("CORSResponse: CORS is not enabled for this bucket.")));
     };
     let Some(method) = &method else {
         let message = "Invalid Access-Control-Request-Method: null";
@@ -40,7 +42,7 @@ pub async fn cors_preflight(s3: &S3, target: &Target, headers: &HeaderMap) -> Re
     };
     let requested = header(headers, ACCESS_CONTROL_REQUEST_HEADERS).unwrap_or_default();
     let asked = Preflight { origin: &origin, method, headers: &requested };
-    let allowed = cors::preflight(&rules, &asked).ok_or_else(|| refused(None))?;
+    let allowed = cors::preflight(rules, &asked).ok_or_else(|| refused(None))?;
     let mut answer = response::empty(StatusCode::OK);
     answer.headers_mut().extend(allowed);
     Ok(answer)

@@ -70,7 +70,7 @@ pub async fn post_object(
     let (file, documents) = (Incoming::of_form(file), s3.0.documents.clone());
     let sender = Sender { caller, scheme: Scheme::Anonymous, signature_age_ms: None };
     let operation = Operation::PostObject;
-    let record = Some(record);
+    let record = Some(Arc::new(record));
     let request = Request::new(id, operation, parts, query, target, sender, record, now_ms, file, documents);
     authorize::request(s3, &request).await?;
     let stored = put_object(s3, request).await?;

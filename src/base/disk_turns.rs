@@ -16,16 +16,16 @@ use std::time::{Duration, Instant};
 
 /// Bytes of large writes that the disk has at a time while nobody is disturbed: what eight threads can give it.
 const IN_FLIGHT_MAX: usize = 8 << 20;
-/// And at least: two pieces of 256 KiB keep a disk of 250 MB/s as busy as eight of 1 MiB do.
-const IN_FLIGHT_MIN: usize = 512 << 10;
+/// And at least: two pieces of 128 KiB keep a disk of 300 MB/s as busy as eight of 1 MiB do.
+const IN_FLIGHT_MIN: usize = 256 << 10;
 const IN_FLIGHT_STEP: usize = 128 << 10;
 /// A piece is at most half of what may be in flight, a multiple of this, and no more than a body's chunk.
 const PIECE_UNIT: usize = 128 << 10;
 const PIECE_MAX: usize = 1 << 20;
-/// A commit is slow when it takes longer than so many times the fastest of late, and this: on busy cores, waiting for a
-/// turn of its own thread is some milliseconds, for which large writes are not to blame.
+/// A commit is slow when it takes longer than so many times the fastest of late, and this: what is quicker is quick
+/// enough, and may be the wait for a core.
 const SLOW_FACTOR: u32 = 4;
-const SLOW_AT_LEAST: Duration = Duration::from_millis(5);
+const SLOW_AT_LEAST: Duration = Duration::from_millis(1);
 /// The fastest commit is that of the last one to two of these.
 const FASTEST_WINDOW: Duration = Duration::from_secs(30);
 /// The longest that a large write holds back for commits: they may come without a gap, and it must get on.
@@ -179,12 +179,12 @@ mod tests {
             state.committed(40 * MS, now);
         }
         assert!((2 << 20..3 << 20).contains(&state.in_flight_max), "{}", state.in_flight_max);
-        for _ in 0..20 {
+        for _ in 0..30 {
             state.committed(40 * MS, now);
         }
         assert_eq!((state.in_flight_max, state.piece()), (IN_FLIGHT_MIN, IN_FLIGHT_MIN / 2));
         for _ in 0..100 {
-            state.committed(2 * MS, now);
+            state.committed(MS / 2, now);
         }
         assert_eq!((state.in_flight_max, state.piece()), (IN_FLIGHT_MAX, PIECE_MAX));
     }
@@ -207,7 +207,7 @@ mod tests {
         turns.0.lock().in_flight_max = IN_FLIGHT_MIN;
         let first = turns.write(1 << 20);
         let second = turns.write(1 << 20);
-        assert_eq!((first.bytes(), second.bytes()), (256 << 10, 256 << 10));
+        assert_eq!((first.bytes(), second.bytes()), (IN_FLIGHT_MIN / 2, IN_FLIGHT_MIN / 2));
         let (begun, has_begun) = mpsc::channel();
         let third = std::thread::spawn({
             let turns = turns.clone();
@@ -216,7 +216,7 @@ mod tests {
         assert!(has_begun.try_recv().is_err());
         let _commit = turns.commit();
         drop(first);
-        assert_eq!(has_begun.recv().unwrap(), 256 << 10, "the commit goes on, and so does the write");
+        assert_eq!(has_begun.recv().unwrap(), IN_FLIGHT_MIN / 2, "the commit goes on, and so does the write");
         third.join().unwrap().unwrap();
         drop(second);
         assert_eq!(turns.0.lock().in_flight, 0);

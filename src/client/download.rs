@@ -102,7 +102,7 @@ pub async fn get_file(
 
 impl Download<'_> {
     async fn run(&self, known: Known) -> Result<Done, Error> {
-        let journal = self.journals.open(&self.journal_header())?;
+        let journal = self.journals.open_soon(&self.journal_header()).await?;
         let exists = self.path.exists();
         if let (Known::Listed(object), false, None) = (&known, exists, &journal) {
             let plan = Plan::new(object.len, self.options.part_len, &Limits::default());

@@ -13,6 +13,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
 use rustix::io::Errno;
@@ -26,6 +27,9 @@ use crate::wire::sigv4::sha256_hex;
 /// Goes up when older programs could not understand a journal; theirs are left alone.
 const VERSION: u32 = 1;
 const SUFFIX: &str = "journal";
+/// How often, and after what pauses, a journal that is locked is looked at again.
+const LET_GO_LOOKS: u32 = 30;
+const LET_GO_PAUSE: Duration = Duration::from_millis(100);
 
 /// Which way the bytes go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +152,17 @@ impl Journals {
             Opened::Busy => Err(Error::Busy { what: header.path.display().to_string() }),
             Opened::Journal(journal) => Ok(Some(*journal)),
         }
+    }
+
+    /// The same, but gives a process that was killed a moment to let go: the kernel keeps its lock until its last writes are over.
+    pub async fn open_soon(&self, header: &Header) -> Result<Option<Journal>, Error> {
+        for _ in 0..LET_GO_LOOKS {
+            match self.open(header) {
+                Err(Error::Busy { .. }) => tokio::time::sleep(LET_GO_PAUSE).await,
+                opened => return opened,
+            }
+        }
+        self.open(header)
     }
 
     /// Begins a journal. It is on disk when this returns.
@@ -345,6 +360,22 @@ mod tests {
         journal.remove().unwrap();
         assert!(journals.open(&header("/a")).unwrap().is_none());
         assert_eq!(fs::read_dir(journals.folder()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_process_that_is_about_to_be_gone_is_waited_for_and_another_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = Journals::new(folder.path());
+        let held = journals.create(header("/a")).unwrap();
+        let looked = header("/a");
+        let goes = async {
+            tokio::time::sleep(LET_GO_PAUSE * 5).await;
+            drop(held);
+        };
+        let (opened, ()) = tokio::join!(journals.open_soon(&looked), goes);
+        let held = opened.unwrap();
+        assert!(held.is_some());
+        assert!(matches!(journals.open_soon(&looked).await, Err(Error::Busy { .. })));
     }
 
     #[test]

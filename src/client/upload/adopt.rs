@@ -113,6 +113,11 @@ impl Upload<'_> {
             |part: &ListedPart| part.checksum.is_some_and(|(algorithm, _)| algorithm == Algorithm::Crc64Nvme);
         let protection =
             if !parts.is_empty() && parts.iter().all(crc) { Protection::Crc64 } else { Protection::Md5 };
+        self.note(&format!(
+            "comparing the {} parts of the open upload {} with the file",
+            parts.len(),
+            found.id
+        ));
         let upload = NewUpload { id: found.id, protection };
         let journal = self.create_journal(&upload, plan).await?;
         let doubtful = parts.into_iter().map(|part| (part.number, part)).collect();

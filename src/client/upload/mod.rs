@@ -149,7 +149,7 @@ async fn open(endpoint: &Endpoint, path: &Path) -> Result<(File, PathBuf, FileId
 
 impl Upload<'_> {
     async fn run(&self, target: Target) -> Result<Done, Error> {
-        let mut session = match self.journals.open(&self.journal_header())? {
+        let mut session = match self.journals.open_soon(&self.journal_header()).await? {
             Some(journal) => match self.adopt(journal).await? {
                 Adopted::Done(done) => return Ok(done),
                 Adopted::Session(session) => Some(*session),

@@ -12,7 +12,7 @@ use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
 use crate::client::download::{GetOptions, Known, get_file};
 use crate::client::error::Error;
-use crate::client::part_file::RANGE_MEMORY_LEN;
+use crate::client::fetch::RANGE_MEMORY_LEN;
 use crate::client::print::get_pipe;
 use crate::client::upload::Done;
 
@@ -40,6 +40,9 @@ pub struct GetArgs {
     /// Download even what is already there
     #[arg(long)]
     force: bool,
+    /// Wait for the disk too, so that what was downloaded survives a power cut
+    #[arg(long)]
+    sync: bool,
     /// Say what would be downloaded, and do nothing
     #[arg(long)]
     dry_run: bool,
@@ -72,7 +75,7 @@ pub fn get(args: GetArgs) -> ExitCode {
 
 impl GetArgs {
     fn options(&self) -> GetOptions {
-        GetOptions { part_len: self.effort.part_size, always: self.force }
+        GetOptions { part_len: self.effort.part_size, always: self.force, sync: self.sync }
     }
 
     async fn get_one(&self, session: &Session, source: Address) -> Result<u8, Error> {

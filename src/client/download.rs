@@ -46,6 +46,8 @@ pub struct GetOptions {
     pub part_len: Option<u64>,
     /// Fetch it even if the same bytes are there.
     pub always: bool,
+    /// Wait until what was written would survive a power cut.
+    pub sync: bool,
 }
 
 /// What is known about an object before it is looked at.
@@ -155,12 +157,12 @@ impl Download<'_> {
         let (digest, head) = fetch(self.endpoint, range, &Sink::Memory(Arc::clone(&gathered))).await?;
         let bytes = Bytes::from(lock(&gathered).concat());
         let verified = self.verify(&head, digest, range.algorithm, &Source::Memory(bytes.clone())).await?;
-        let (part_path, path) = (self.part_path.clone(), self.path.clone());
+        let (part_path, path, sync) = (self.part_path.clone(), self.path.clone(), self.options.sync);
         self.blocking(move || {
             let write = || {
                 let file = PartFile::create(&part_path, 0)?;
                 file.write_all_at(&bytes, 0)?;
-                file.rename(&path)
+                file.rename(&path, sync)
             };
             write().inspect_err(|_| drop(fs::remove_file(&part_path)))
         })
@@ -172,8 +174,8 @@ impl Download<'_> {
         let file = self.create_part_file(range.whole_len).await?;
         let (digest, head) = fetch(self.endpoint, range, &Sink::File(Arc::clone(&file))).await?;
         let verified = self.verify(&head, digest, range.algorithm, &whole_source(&file, head.len)).await?;
-        let path = self.path.clone();
-        self.blocking(move || file.rename(&path)).await?;
+        let (path, sync) = (self.path.clone(), self.options.sync);
+        self.blocking(move || file.rename(&path, sync)).await?;
         Ok((head, digest, verified))
     }
 
@@ -204,12 +206,8 @@ impl Download<'_> {
                 return Err(error);
             }
         };
-        let path = self.path.clone();
-        self.blocking(move || {
-            file.sync()?;
-            file.rename(&path)
-        })
-        .await?;
+        let (path, sync) = (self.path.clone(), self.options.sync);
+        self.blocking(move || file.rename(&path, sync)).await?;
         journal.remove()?;
         Ok(done(&head, Some((cut.algorithm, whole)), verified))
     }

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use dovetail_digest::{Algorithm, Digest, Hasher};
 use http::Method;
 use tokio::sync::mpsc;
@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 use crate::client::address::Address;
 use crate::client::answers::ListedPart;
 use crate::client::call::Call;
-use crate::client::chunks::Chunk;
 use crate::client::connection::{IDLE_TIMEOUT, connection_error, watched};
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
@@ -23,8 +22,12 @@ use crate::client::source::Source;
 use crate::client::tally::Meter;
 use crate::wire::etag;
 
-/// Pieces that wait between the network and the disk, for each range.
-const QUEUED_PIECES: usize = 1;
+/// Bytes that are handed to the writer at a time: a wake-up of a thread for each piece that arrives costs more than the write.
+const WRITE_LEN: usize = 1 << 20;
+/// What waits between the network and the writer, for each range, in units of [`WRITE_LEN`].
+const QUEUED_WRITES: usize = 1;
+/// What a range on its way into a file holds: one write being filled, one waiting, one being done.
+pub const RANGE_MEMORY_LEN: u64 = 3 * WRITE_LEN as u64;
 /// Ranges are cut like the object's parts when these have such a length: not too many, and not too much to lose.
 const RANGE_LEN_MIN: u64 = 4 << 20;
 const RANGE_LEN_MAX: u64 = 64 << 20;
@@ -178,9 +181,9 @@ fn check_answer(
 /// Takes in what arrives. A thread that may block writes a piece while the next one is filled.
 enum Intake {
     File {
-        file: Arc<PartFile>,
-        filling: Chunk,
-        full: mpsc::Sender<Bytes>,
+        filling: Vec<Bytes>,
+        filling_len: usize,
+        full: mpsc::Sender<Vec<Bytes>>,
         writer: JoinHandle<io::Result<()>>,
     },
     Memory(Gathered),
@@ -190,16 +193,18 @@ impl Intake {
     fn start(endpoint: &Endpoint, sink: &Sink, offset: u64) -> Intake {
         match sink {
             Sink::File(file) => {
-                let (full, mut pieces) = mpsc::channel::<Bytes>(QUEUED_PIECES);
-                let (own, mut at) = (Arc::clone(file), offset);
+                let (full, mut writes) = mpsc::channel::<Vec<Bytes>>(QUEUED_WRITES);
+                let (file, mut at) = (Arc::clone(file), offset);
                 let writer = endpoint.around.tasks.spawn_blocking(move || {
-                    while let Some(piece) = pieces.blocking_recv() {
-                        own.write_all_at(&piece, at)?;
-                        at += piece.len() as u64;
+                    while let Some(pieces) = writes.blocking_recv() {
+                        for piece in pieces {
+                            file.write_all_at(&piece, at)?;
+                            at += piece.len() as u64;
+                        }
                     }
                     Ok(())
                 });
-                Intake::File { file: Arc::clone(file), filling: file.chunks().take(), full, writer }
+                Intake::File { filling: Vec::new(), filling_len: 0, full, writer }
             }
             Sink::Memory(gathered) => {
                 // What an attempt before this one has left.
@@ -210,19 +215,15 @@ impl Intake {
     }
 
     /// False once nothing more can be written.
-    async fn take(&mut self, mut piece: Bytes) -> bool {
+    async fn take(&mut self, piece: Bytes) -> bool {
         match self {
             Intake::Memory(gathered) => lock(gathered).push(piece),
-            Intake::File { file, filling, full, .. } => {
-                while !piece.is_empty() {
-                    let taken = filling.fill(&piece);
-                    piece.advance(taken);
-                    if filling.is_full() {
-                        let chunk = std::mem::replace(filling, file.chunks().take());
-                        if full.send(chunk.filled()).await.is_err() {
-                            return false;
-                        }
-                    }
+            Intake::File { filling, filling_len, full, .. } => {
+                *filling_len += piece.len();
+                filling.push(piece);
+                if *filling_len >= WRITE_LEN {
+                    *filling_len = 0;
+                    return full.send(std::mem::take(filling)).await.is_ok();
                 }
             }
         }
@@ -234,11 +235,8 @@ impl Intake {
         match self {
             Intake::Memory(_) => Ok(()),
             Intake::File { filling, full, writer, .. } => {
-                let last = filling.filled();
-                if !last.is_empty() {
-                    // A writer that has failed says so below.
-                    let _ = full.send(last).await;
-                }
+                // A writer that has failed says so below.
+                let _ = full.send(filling).await;
                 drop(full);
                 writer.await.map_err(io::Error::other).flatten()
             }

@@ -1,9 +1,10 @@
 //! Whether a file is still the one that a transfer began with.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
+use bytes::Bytes;
 use dovetail_digest::{Algorithm, Hasher};
 use serde::{Deserialize, Serialize};
 
@@ -35,19 +36,41 @@ pub enum Change {
 impl FileIdentity {
     /// Looks at an open file. Blocks.
     pub fn of(file: &File) -> io::Result<FileIdentity> {
-        let metadata = file.metadata()?;
+        let mut buf = vec![0; SAMPLE_LEN as usize];
+        FileIdentity::sampled(&file.metadata()?, |offset, len, hasher| {
+            file.read_exact_at(&mut buf[..len], offset)?;
+            hasher.update(&buf[..len]);
+            Ok(())
+        })
+    }
+
+    /// Reads a whole file, which is small, with what it is. `None` if it was written to meanwhile. Blocks.
+    pub fn with_bytes(file: &File) -> io::Result<Option<(FileIdentity, Bytes)>> {
+        let before = file.metadata()?;
+        let mut bytes = vec![0; before.len() as usize];
+        file.read_exact_at(&mut bytes, 0)?;
+        let identity = FileIdentity::sampled(&before, |offset, len, hasher| {
+            hasher.update(&bytes[offset as usize..offset as usize + len]);
+            Ok(())
+        })?;
+        let after = file.metadata()?;
+        let is_same = after.len() == before.len() && modified_ns(&after) == identity.modified_ns;
+        Ok(is_same.then(|| (identity, Bytes::from(bytes))))
+    }
+
+    fn sampled(
+        metadata: &Metadata,
+        mut sample: impl FnMut(u64, usize, &mut Hasher) -> io::Result<()>,
+    ) -> io::Result<FileIdentity> {
         let len = metadata.len();
         let mut hasher = Hasher::new(Algorithm::Crc64Nvme);
-        let mut buf = vec![0; SAMPLE_LEN as usize];
         let last = len.saturating_sub(SAMPLE_LEN);
         for offset in [0, last / 2, last] {
-            let wanted = (len - offset).min(SAMPLE_LEN) as usize;
-            file.read_exact_at(&mut buf[..wanted], offset)?;
-            hasher.update(&buf[..wanted]);
+            sample(offset, (len - offset).min(SAMPLE_LEN) as usize, &mut hasher)?;
         }
         Ok(FileIdentity {
             len,
-            modified_ns: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+            modified_ns: modified_ns(metadata),
             inode: metadata.ino(),
             sample: hasher.finish().to_hex(),
         })
@@ -65,9 +88,27 @@ impl FileIdentity {
     }
 }
 
+fn modified_ns(metadata: &Metadata) -> i64 {
+    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_is_read_whole_is_the_same_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for len in [0, 1, 70_000, 300_000] {
+            let bytes: Vec<u8> = (0..len).map(|at| (at / 7) as u8).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            let file = File::open(&path).unwrap();
+            let (identity, read) = FileIdentity::with_bytes(&file).unwrap().unwrap();
+            assert_eq!(identity, FileIdentity::of(&file).unwrap());
+            assert!(read == bytes);
+        }
+    }
 
     #[test]
     fn tells_a_touch_from_a_change() {

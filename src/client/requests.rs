@@ -223,8 +223,11 @@ impl Endpoint {
         written(&call.doing, "CopyObjectResult", &answer)
     }
 
-    /// A digest of a source, computed on a thread that may block.
+    /// A digest of a source, computed on a thread that may block if it is more than a few bytes in memory.
     pub async fn digest(&self, source: &Source, algorithm: Algorithm, doing: &str) -> Result<Digest, Error> {
+        if let Some(bytes) = source.at_hand() {
+            return Ok(dovetail_digest::digest(algorithm, bytes));
+        }
         let (source, chunks) = (source.clone(), self.around.chunks.clone());
         let hashed = self.around.tasks.spawn_blocking(move || source.digest(algorithm, &chunks)).await;
         let hashed = hashed.map_err(|error| Error::file(doing, std::io::Error::other(error)))?;

@@ -77,12 +77,16 @@ pub fn send_body(
 ) -> (SendBody, Arc<Outcome>) {
     let outcome = Arc::new(Outcome::default());
     let (sender, pieces) = mpsc::channel(1);
-    let body = SendBody {
+    let mut body = SendBody {
         pieces,
         queue: VecDeque::new(),
         left: framed_len(framing, source.len(), around.piece_len),
         meter,
     };
+    if let (Some(bytes), Framing::Plain, false) = (source.at_hand(), framing, around.throttle.is_limited()) {
+        body.queue.extend((!bytes.is_empty()).then(|| bytes.clone()));
+        return (body, outcome);
+    }
     let reader = Reader { source, framing, around: around.clone(), outcome: Arc::clone(&outcome) };
     around.tasks.spawn_blocking(move || reader.run(&sender));
     (body, outcome)

@@ -30,6 +30,14 @@ impl Source {
         self.len() == 0
     }
 
+    /// All of it, if it is in memory and so little that no thread need be woken for it.
+    pub fn at_hand(&self) -> Option<&Bytes> {
+        match self {
+            Source::Memory(bytes) if bytes.len() <= CHUNK_LEN => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// Reads all of it in order, in pieces of at most `piece_len` bytes and never more than a chunk, until `each`
     /// returns false. Blocks. A file that has become shorter is an `UnexpectedEof`.
     pub fn read(

@@ -19,6 +19,10 @@ impl Throttle {
         Throttle { bytes_per_s: bytes_per_s.filter(|rate| *rate > 0), free_at: Mutex::new(Instant::now()) }
     }
 
+    pub fn is_limited(&self) -> bool {
+        self.bytes_per_s.is_some()
+    }
+
     /// How long to wait before moving `len` bytes. The time is taken, whether or not they move.
     pub fn reserve(&self, len: u64) -> Duration {
         let Some(rate) = self.bytes_per_s else { return Duration::ZERO };

@@ -1,16 +1,20 @@
 //! How many requests move bytes at once: found by trying, and given back quickly when the server says so.
 //!
-//! Additive increase, multiplicative decrease. Each window of as many successes as there are workers is one
-//! measurement; while a worker more made it faster, another one is tried. A 503 or a stall halves the number, once a
-//! window, because what was in flight together fails together.
+//! Additive increase, multiplicative decrease. Each window of as many successes as there are workers, and not too short a time,
+//! is one measurement. At first the number doubles while that makes it faster, and a doubling that did not is taken back; from
+//! then on, while a worker more made it faster, another one is tried. A 503 or a stall halves the number, once a window, because
+//! what was in flight together fails together.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 /// What a transfer begins with.
 const START: usize = 4;
+/// A shorter window measures luck.
+const WINDOW_MIN: Duration = Duration::from_millis(30);
 /// A window must be this much faster than the best to earn another worker; less is noise.
 const GAIN: f64 = 1.03;
 /// After this many windows without a gain another worker is tried anyway, because conditions change.
@@ -34,6 +38,16 @@ struct State {
     window: Window,
     best_rate: f64,
     windows_without_gain: u32,
+    /// Whether every doubling so far has helped.
+    is_doubling: bool,
+}
+
+/// What a window leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Stay,
+    Grow(usize),
+    Shrink(usize),
 }
 
 #[derive(Debug)]
@@ -63,6 +77,7 @@ impl Workers {
             window: Window::new(),
             best_rate: 0.0,
             windows_without_gain: 0,
+            is_doubling: true,
         };
         Workers { permits: Arc::new(Semaphore::new(limit)), state: Arc::new(Mutex::new(state)) }
     }
@@ -96,8 +111,13 @@ impl Workers {
         let mut state = self.lock();
         state.window.successes += 1;
         state.window.cost += len + REQUEST_COST;
-        if state.window.successes >= state.limit && state.end_window() {
-            self.permits.add_permits(1);
+        if state.window.successes < state.limit || state.window.since.elapsed() < WINDOW_MIN {
+            return;
+        }
+        match state.end_window() {
+            Verdict::Stay => {}
+            Verdict::Grow(limit) => self.permits.add_permits(state.grow(limit)),
+            Verdict::Shrink(limit) => self.shrink(&mut state, limit),
         }
     }
 
@@ -110,6 +130,7 @@ impl Workers {
         let limit = (state.limit / 2).max(1);
         self.shrink(&mut state, limit);
         state.best_rate = 0.0;
+        state.is_doubling = false;
         state.window = Window { has_shrunk: true, ..Window::new() };
     }
 
@@ -127,30 +148,34 @@ impl Workers {
 }
 
 impl State {
-    /// Judges the window and begins the next; whether there is a worker more.
-    fn end_window(&mut self) -> bool {
+    /// Judges the window and begins the next.
+    fn end_window(&mut self) -> Verdict {
         let window = std::mem::replace(&mut self.window, Window::new());
         let rate = window.cost as f64 / window.since.elapsed().as_secs_f64().max(1e-6);
         if rate > self.best_rate * GAIN {
             self.best_rate = rate;
             self.windows_without_gain = 0;
-        } else {
-            self.windows_without_gain += 1;
-            if self.windows_without_gain < PROBE_WINDOWS {
-                return false;
-            }
-            self.windows_without_gain = 0;
-            self.best_rate = rate;
+            return Verdict::Grow(if self.is_doubling { self.limit * 2 } else { self.limit + 1 });
         }
-        if self.limit == self.limit_max {
-            return false;
+        if std::mem::take(&mut self.is_doubling) && self.limit > START {
+            return Verdict::Shrink((self.limit / 2).max(START.min(self.limit_max)));
         }
-        self.limit += 1;
-        if self.debt > 0 {
-            self.debt -= 1;
-            return false;
+        self.windows_without_gain += 1;
+        if self.windows_without_gain < PROBE_WINDOWS {
+            return Verdict::Stay;
         }
-        true
+        self.windows_without_gain = 0;
+        self.best_rate = rate;
+        Verdict::Grow(self.limit + 1)
+    }
+
+    /// How many permits there are more.
+    fn grow(&mut self, limit: usize) -> usize {
+        let added = limit.min(self.limit_max) - self.limit;
+        self.limit += added;
+        let paid = added.min(self.debt);
+        self.debt -= paid;
+        added - paid
     }
 }
 
@@ -175,19 +200,38 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[tokio::test(start_paused = true)]
     async fn grows_while_it_gets_faster_and_not_beyond_its_limit() {
         let workers = Workers::new(8);
         for step in 1..100u64 {
+            tokio::time::advance(Duration::from_secs(1)).await;
             for _ in 0..workers.limit() {
                 workers.succeeded(step * 1_000_000);
             }
-            tokio::time::advance(Duration::from_secs(1)).await;
         }
         assert_eq!(workers.limit(), 8);
         assert_eq!(workers.permits.available_permits(), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn doubles_while_that_helps_and_takes_the_last_doubling_back() {
+        let workers = Workers::new(64);
+        let mut limits = Vec::new();
+        for rate in [100, 200, 400, 400, 400, 500] {
+            limits.push(workers.limit());
+            let limit = workers.limit() as u64;
+            for _ in 0..limit - 1 {
+                workers.succeeded(rate * 1_000_000 / limit);
+            }
+            workers.succeeded(rate * 1_000_000 / limit);
+            assert_eq!(workers.limit() as u64, limit, "a moment is no measurement");
+            tokio::time::advance(Duration::from_secs(1)).await;
+            workers.succeeded(0);
+        }
+        limits.push(workers.limit());
+        assert_eq!(limits, [4, 8, 16, 32, 16, 16, 17]);
+        assert_eq!(workers.permits.available_permits(), 17);
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use dovetail_digest::Algorithm;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
@@ -27,6 +28,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::base::limits::PART_LEN_MIN;
 use crate::client::address::Address;
 use crate::client::answers::{ListedObject, ListedPart};
+use crate::client::chunks::CHUNK_LEN;
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::{Class, Error};
 use crate::client::identity::{Change, FileIdentity};
@@ -43,6 +45,8 @@ use adopt::Adopted;
 
 /// An upload that keeps vanishing is being aborted by somebody; going on would be a fight.
 const STARTS_MAX: u32 = 3;
+/// A file up to this length is read once, into memory: each further thread that is woken for it would cost more than that.
+const GATHERED_LEN_MAX: u64 = CHUNK_LEN as u64;
 /// A file up to this length is sent in one request whatever the endpoint prefers.
 const ONE_REQUEST_LEN_MAX: u64 = PART_LEN_MIN;
 
@@ -89,7 +93,18 @@ struct Upload<'a> {
     path: PathBuf,
     file: Arc<File>,
     identity: FileIdentity,
+    /// All of a small file.
+    bytes: Option<Bytes>,
     plan: Plan,
+}
+
+/// A file and what it is now.
+struct Opened {
+    file: File,
+    /// Absolute.
+    path: PathBuf,
+    identity: FileIdentity,
+    bytes: Option<Bytes>,
 }
 
 /// An open upload and what is known of its parts.
@@ -120,27 +135,33 @@ pub async fn put_file(
     options: &PutOptions,
     target: Target,
 ) -> Result<Done, Error> {
-    let opened = open(endpoint, path).await?;
-    let (file, path, identity) = opened;
+    let Opened { file, path, identity, bytes } = open(endpoint, path).await?;
     // What fits into one small request needs no limits.
     let plan = match identity.len > ONE_REQUEST_LEN_MAX || options.part_len.is_some() {
         true => Plan::new(identity.len, options.part_len, endpoint.limits().await)?,
         false => Plan::new(identity.len, None, &Limits::default())?,
     };
-    let upload = Upload { endpoint, journals, options, address, path, file: Arc::new(file), identity, plan };
+    let file = Arc::new(file);
+    let upload = Upload { endpoint, journals, options, address, path, file, identity, bytes, plan };
     upload.run(target).await
 }
 
-async fn open(endpoint: &Endpoint, path: &Path) -> Result<(File, PathBuf, FileIdentity), Error> {
+async fn open(endpoint: &Endpoint, path: &Path) -> Result<Opened, Error> {
     let owned = path.to_owned();
     let opened = endpoint.around.tasks.spawn_blocking(move || {
-        let absolute = std::fs::canonicalize(&owned)?;
-        let file = File::open(&absolute)?;
-        if !file.metadata()?.is_file() {
+        let path = std::fs::canonicalize(&owned)?;
+        let file = File::open(&path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
             return Err(std::io::Error::other("it is no regular file"));
         }
+        if metadata.len() <= GATHERED_LEN_MAX
+            && let Some((identity, bytes)) = FileIdentity::with_bytes(&file)?
+        {
+            return Ok(Opened { file, path, identity, bytes: Some(bytes) });
+        }
         let identity = FileIdentity::of(&file)?;
-        Ok((file, absolute, identity))
+        Ok(Opened { file, path, identity, bytes: None })
     });
     let doing = format!("read {}", path.display());
     let opened = opened.await.map_err(|error| Error::file(&doing, std::io::Error::other(error)))?;
@@ -364,6 +385,9 @@ impl Upload<'_> {
 
     /// A file that is written to while it is read has no content one could speak of.
     async fn check_unchanged(&self) -> Result<(), Error> {
+        if self.bytes.is_some() {
+            return Ok(());
+        }
         let (file, path) = (Arc::clone(&self.file), self.path.clone());
         let doing = format!("read {}", path.display());
         let now = self.endpoint.around.tasks.spawn_blocking(move || FileIdentity::of(&file)).await;
@@ -384,6 +408,9 @@ impl Upload<'_> {
     }
 
     fn source(&self, part: Part) -> Source {
+        if let Some(bytes) = &self.bytes {
+            return Source::Memory(bytes.slice(part.offset as usize..(part.offset + part.len) as usize));
+        }
         Source::File {
             file: Arc::clone(&self.file),
             path: Arc::from(self.path.as_path()),

@@ -1,5 +1,7 @@
 //! S3's multipart uploads as the client uses them, each request with its retries.
 
+use std::time::Duration;
+
 use dovetail_digest::{Algorithm, Digest};
 use http::{HeaderMap, Method};
 
@@ -19,6 +21,10 @@ use crate::wire::checksum;
 use crate::wire::copy_source::CopySource;
 use crate::wire::etag;
 use crate::wire::xml::{NAMESPACE, Writer};
+
+/// While the answer to a Complete takes long, the upload is looked at after such pauses: a quarter of the patience, within these.
+const LOOK_PAUSE_MIN: Duration = Duration::from_secs(1);
+const LOOK_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// A new upload, and how its parts are to be protected.
 #[derive(Clone, Debug)]
@@ -106,7 +112,7 @@ impl Endpoint {
     }
 
     /// Joins the parts. A repeat may find the upload gone because an earlier Complete worked and its answer was lost:
-    /// that is for the caller to find out.
+    /// that is for the caller to find out. So may a look at the upload while the answer takes long, which may be for ever.
     pub async fn complete_upload(
         &self,
         address: &Address,
@@ -123,8 +129,28 @@ impl Endpoint {
                 .header(checksum::header_name(Algorithm::Crc64Nvme), checksum::encode(&whole))
                 .header("x-amz-checksum-type", "FULL_OBJECT");
         }
-        let answer = self.call_checked(&call).await?;
+        let answer = tokio::select! {
+            answer = self.call_checked(&call) => answer?,
+            gone = self.gone(address, upload_id) => return Err(gone),
+        };
         written(&call.doing, "CompleteMultipartUploadResult", &answer)
+    }
+
+    /// Looks at an upload now and then until it is gone. Once is not enough: its answer may be on its way.
+    async fn gone(&self, address: &Address, upload_id: &str) -> Error {
+        let pause = (self.retry.patience() / 4).clamp(LOOK_PAUSE_MIN, LOOK_PAUSE_MAX);
+        let call = object_call("list the parts of", Method::GET, address)
+            .query("max-parts", "1")
+            .query("uploadId", upload_id);
+        let mut was_gone = false;
+        loop {
+            tokio::time::sleep(pause).await;
+            match self.call_once(&call).await {
+                Err(error) if error.is_no_such_upload() && was_gone => return error,
+                Err(error) => was_gone = error.is_no_such_upload(),
+                Ok(_) => was_gone = false,
+            }
+        }
     }
 
     /// Drops an upload; one that is gone already is dropped too.

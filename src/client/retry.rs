@@ -35,6 +35,10 @@ impl Retry {
         Retry { patience, last_success: Mutex::new(Instant::now()) }
     }
 
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
     /// Something worked: the endpoint is alive.
     pub fn succeeded(&self) {
         *self.last_success.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();

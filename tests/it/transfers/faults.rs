@@ -95,8 +95,8 @@ async fn a_lost_answer_to_complete_is_found_out_about() {
     let machine = Machine::new(&proxy.endpoint());
     let bytes = machine.file("file", 12 << 20, &mut seed);
     let target = format!("s3://{BUCKET}/lost");
-    // Every answer to Complete is lost, in a way that shows at once; the client gives up.
-    proxy.choose(|method, target, _| match method == "POST" && target.contains("uploadId=") {
+    // Every answer to Complete is lost, in a way that shows at once, and nothing is told about the upload; the client gives up.
+    proxy.choose(|method, target, _| match method != "PUT" && target.contains("uploadId=") {
         true => Fault::DropAnswer,
         false => Fault::None,
     });
@@ -109,6 +109,29 @@ async fn a_lost_answer_to_complete_is_found_out_about() {
     assert_eq!(proxy.part_bytes(), before, "nothing is sent again");
     assert!(object(&gateway, "lost").await == bytes);
     assert_eq!(machine.journals(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_to_complete_that_never_comes_is_not_waited_for() {
+    let mut seed = Seed::from_environment("an_answer_to_complete_that_never_comes_is_not_waited_for");
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), seed.next()).await;
+    let machine = Machine::new(&proxy.endpoint());
+    let bytes = machine.file("file", 12 << 20, &mut seed);
+    proxy.choose(|method, target, _| match method == "POST" && target.contains("uploadId=") {
+        true => Fault::KeepAnswer,
+        false => Fault::None,
+    });
+    let target = format!("s3://{BUCKET}/silent");
+    let put = ["put", "file", &target, "--part-size", "5M", "--patience", "4"];
+    tokio::time::timeout(COMMAND_MAX, machine.run(&put)).await.expect("it does not hang").expect(0);
+    assert!(object(&gateway, "silent").await == bytes);
+    assert_eq!(machine.journals(), 0);
+    no_acknowledged_part_was_sent_again(&proxy);
+    let pipe = ["put", "-", &target, "--part-size", "5M", "--patience", "4"];
+    let input = machine.path("file");
+    let put = machine.run_with(&pipe, &input);
+    tokio::time::timeout(COMMAND_MAX, put).await.expect("it does not hang").expect(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,8 @@ pub enum Fault {
     CutAnswer,
     /// The server gets the request, the client nothing.
     DropAnswer,
+    /// The server gets the request, the client nothing, and the connection stays.
+    KeepAnswer,
     /// A byte of the request's body is flipped.
     CorruptRequest,
     /// A byte of the answer's body is flipped.
@@ -262,6 +264,7 @@ async fn pass_on(
     let status = String::from_utf8_lossy(&answer).split(' ').nth(1).and_then(|status| status.parse().ok());
     match fault {
         Fault::DropAnswer => return cut(),
+        Fault::KeepAnswer => std::future::pending().await,
         Fault::CutAnswer => {
             let len = below(answer.len());
             client.write_all(&answer[..len]).await?;
@@ -291,8 +294,12 @@ async fn exchange_with(upstream: &str, request: &Message) -> std::io::Result<Vec
     // A server may answer before it has read everything.
     let _ = server.write_all(&request.body).await;
     let mut answer = Vec::new();
-    let _ = server.read_to_end(&mut answer).await;
-    Ok(answer)
+    server.read_to_end(&mut answer).await?;
+    // What has no answer must not leave the client waiting for one.
+    match answer.is_empty() {
+        true => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        false => Ok(answer),
+    }
 }
 
 async fn read_head(client: &mut TcpStream, buf: &mut Vec<u8>) -> std::io::Result<Option<Vec<u8>>> {

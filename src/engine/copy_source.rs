@@ -1,6 +1,7 @@
 //! Where CopyObject and UploadPartCopy copy from.
 
 use crate::engine::Error;
+use crate::engine::access::lists::Asker;
 use crate::engine::conditions::ReadConditions;
 use crate::engine::encryption::{self, ContentKey, CustomerKey, Keyring};
 use crate::engine::named_bucket::NamedBucket;
@@ -16,6 +17,8 @@ pub struct Source {
     pub version_id: Option<String>,
     pub conditions: ReadConditions,
     pub customer_key: Option<CustomerKey>,
+    /// Judged on the version that is found, where its list has a say.
+    pub asker: Option<Asker>,
 }
 
 impl Source {
@@ -23,6 +26,9 @@ impl Source {
     pub fn find(&self, read: &dyn Read, now_ms: i64) -> Result<Found, Error> {
         let bucket = self.bucket.find(read)?;
         let found = objects::version(read, &bucket, &self.key, self.version_id.as_deref())?;
+        if let Some(asker) = &self.asker {
+            asker.check(&bucket, &found.version)?;
+        }
         self.conditions.check_copy_source(&found.version, now_ms)?;
         Ok(found)
     }

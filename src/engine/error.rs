@@ -35,6 +35,8 @@ pub enum Error {
     /// A list names another owner than there is.
     #[error("a list cannot change the owner")]
     OwnerDiffers,
+    #[error("the object's access control list does not allow it")]
+    NotListed,
     /// A retention or a legal hold keeps the version.
     #[error("the version is locked")]
     ObjectLocked,

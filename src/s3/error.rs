@@ -173,7 +173,7 @@ impl From<engine::Error> for S3Error {
                 .header(LAST_MODIFIED, &http_date::rfc1123(modified_ms.div_euclid(1000))),
             E::AclsDisabled => ErrorCode::AccessControlListNotSupported.into(),
             E::BucketAclInUse => ErrorCode::InvalidBucketAclWithObjectOwnership.into(),
-            E::OwnerDiffers => ErrorCode::AccessDenied.into(),
+            E::OwnerDiffers | E::NotListed => ErrorCode::AccessDenied.into(),
             err @ (E::ObjectLocked
             | E::NoObjectLock
             | E::BypassWithoutObjectLock

@@ -224,7 +224,7 @@ impl S3 {
         let Authenticated { caller, scheme, payload, verified } = from;
         let signature_age_ms = verified.as_ref().map(|verified| now_ms - verified.timestamp * 1000);
         let body = Incoming::new(body, payload, verified);
-        let request = Request::new(
+        let mut request = Request::new(
             id.clone(),
             operation,
             parts,
@@ -236,7 +236,8 @@ impl S3 {
             body,
             self.0.documents.clone(),
         );
-        let sees_absence = authorize::request(self, &request).await?;
+        let authorize::Judged { sees_absence, asker } = authorize::request(self, &request).await?;
+        request.asker = asker;
         ops::dispatch(self, request)
             .await
             .map_err(|error| if sees_absence { error } else { hide_absence(error) })

@@ -3,6 +3,7 @@
 use crate::base::body::Peer;
 use crate::base::limits::HEADER_SECTION_LEN_MAX;
 use crate::engine::access::acl;
+use crate::engine::access::lists::Asker;
 use crate::engine::named_bucket::NamedBucket;
 use crate::meta::records::BucketRecord;
 use crate::s3::auth::{Caller, Sender, User};
@@ -43,6 +44,8 @@ pub struct Request {
     /// Where the memory for a long document comes from, and what this request has of it.
     pub documents: Budget,
     pub share: Option<OwnedSemaphorePermit>,
+    /// For the engine to judge the object that it finds, once the request itself was judged.
+    pub asker: Option<Asker>,
 }
 
 impl Request {
@@ -74,6 +77,7 @@ impl Request {
             body: Mutex::new(Some(body)),
             documents,
             share: None,
+            asker: None,
         }
     }
 

@@ -7,7 +7,7 @@
 use super::Action;
 use super::acl::{self, Requester};
 use crate::engine::{Engine, Error, objects};
-use crate::meta::records::{BucketRecord, Permission};
+use crate::meta::records::{BucketRecord, Permission, VersionRecord};
 
 /// A request that no policy has denied.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,50 @@ pub struct ListQuestion<'a> {
     pub creates: bool,
     /// The bucket's owner or its policy allows it.
     pub is_allowed: bool,
+}
+
+/// Who asks for an object whose list has a say. The object that was judged may be overwritten before the operation finds
+/// it, and then the list that counts is another: so the operation asks again, in its own snapshot or transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asker {
+    /// The canonical id of who asks; nobody has none.
+    account: Option<String>,
+    ignores_public: bool,
+    /// The bucket's owner or its policy allows it.
+    is_allowed: bool,
+    permission: Permission,
+}
+
+impl Asker {
+    /// `NotListed` unless this version is the asker's to use.
+    pub fn check(&self, bucket: &BucketRecord, version: &VersionRecord) -> Result<(), Error> {
+        let requester = Requester { id: self.account.as_deref(), ignore_public: self.ignores_public };
+        let may = if acl::is_disabled(bucket) {
+            self.is_allowed
+        } else {
+            (self.is_allowed && version.owner == bucket.owner)
+                || acl::allows(&version.owner, version.acl.as_ref(), requester, self.permission)
+        };
+        if may { Ok(()) } else { Err(Error::NotListed) }
+    }
+
+    /// The one of two that may less: a request that needs both actions.
+    pub fn stricter(self, other: Asker) -> Asker {
+        if self.is_allowed { other } else { self }
+    }
+}
+
+/// The asker that an operation on an object is given; `None` where its list has no say.
+pub fn asker(question: &ListQuestion<'_>) -> Option<Asker> {
+    match wanted(question.action, question.creates) {
+        Wanted::OfObject(permission) if !acl::is_disabled(question.bucket) => Some(Asker {
+            account: question.account.map(str::to_owned),
+            ignores_public: question.ignores_public,
+            is_allowed: question.is_allowed,
+            permission,
+        }),
+        _ => None,
+    }
 }
 
 enum Wanted {
@@ -54,27 +98,22 @@ pub async fn grants(engine: &Engine, question: ListQuestion<'_>) -> Result<bool,
             let list = bucket.lists.acl.as_ref();
             Ok(is_allowed || acl::allows(&bucket.owner, list, requester, permission))
         }
-        Wanted::OfObject(permission) => {
-            let Some(key) = question.key else { return Ok(false) };
+        Wanted::OfObject(_) => {
+            let (Some(asker), Some(key)) = (asker(&question), question.key) else { return Ok(false) };
             let (bucket, key) = (bucket.clone(), key.to_owned());
             let version_id = question.version_id.map(str::to_owned);
-            let owner = bucket.owner.clone();
-            let found = engine
-                .meta
-                .read(move |read| objects::version(read, &bucket, &key, version_id.as_deref()))
-                .await;
-            let version = match found {
-                Ok(found) => found.version,
+            let found = engine.meta.read(move |read| {
+                let found = objects::version(read, &bucket, &key, version_id.as_deref())?;
+                asker.check(&bucket, &found.version)
+            });
+            match found.await {
+                Ok(()) => Ok(true),
+                Err(Error::NotListed) => Ok(false),
                 // There is nothing that could be anybody else's: the operation says so in its own words.
-                Err(Error::NoSuchKey | Error::NoSuchVersion) if is_allowed => return Ok(true),
-                Err(Error::ObjectDeleted { .. } | Error::IsDeleteMarker { .. }) if is_allowed => {
-                    return Ok(true);
-                }
-                Err(err) => return Err(err),
-            };
-            let is_the_buckets = version.owner == owner;
-            let listed = acl::allows(&version.owner, version.acl.as_ref(), requester, permission);
-            Ok((is_allowed && is_the_buckets) || listed)
+                Err(Error::NoSuchKey | Error::NoSuchVersion) if is_allowed => Ok(true),
+                Err(Error::ObjectDeleted { .. } | Error::IsDeleteMarker { .. }) if is_allowed => Ok(true),
+                Err(err) => Err(err),
+            }
         }
     }
 }
@@ -99,5 +138,118 @@ fn wanted(action: Action, creates: bool) -> Wanted {
         A::GetObjectAcl | A::GetObjectVersionAcl => Wanted::OfObject(Permission::ReadAcp),
         A::PutObjectAcl | A::PutObjectVersionAcl => Wanted::OfObject(Permission::WriteAcp),
         _ => Wanted::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::access::acl::{AskedAcl, CannedAcl};
+    use crate::engine::copy_source::Source;
+    use crate::engine::ops::copy_object::{CopyMetadata, CopyObject, copy_object};
+    use crate::engine::ops::get_object::{GetObject, get_object};
+    use crate::engine::ops::get_object_acl::{GetObjectAcl, get_object_acl};
+    use crate::engine::ops::get_object_attributes::{GetObjectAttributes, get_object_attributes};
+    use crate::engine::ops::head_bucket::head_bucket;
+    use crate::engine::ops::head_object::head_object;
+    use crate::engine::ops::put_bucket_ownership_controls::{
+        PutBucketOwnershipControls, put_bucket_ownership_controls,
+    };
+    use crate::engine::ops::put_object_acl::{PutObjectAcl, put_object_acl};
+    use crate::engine::testing::{BUCKET, Fixture};
+    use crate::meta::records::ObjectOwnership;
+
+    /// What a stranger asks for once the object was judged.
+    async fn outcomes(fixture: &Fixture, asker: &Option<Asker>) -> Vec<(&'static str, Result<(), Error>)> {
+        let (engine, bucket, key) = (&fixture.engine, || BUCKET.into(), || "key".to_owned());
+        let read =
+            || GetObject { bucket: bucket(), key: key(), asker: asker.clone(), ..GetObject::default() };
+        let attributes = GetObjectAttributes {
+            bucket: bucket(),
+            key: key(),
+            asker: asker.clone(),
+            ..GetObjectAttributes::default()
+        };
+        let shown = GetObjectAcl { bucket: bucket(), key: key(), version_id: None, asker: asker.clone() };
+        let put = PutObjectAcl {
+            bucket: bucket(),
+            key: key(),
+            acl: AskedAcl::Canned(CannedAcl::PublicRead),
+            asker: asker.clone(),
+            ..PutObjectAcl::default()
+        };
+        let copy = CopyObject {
+            source: Source { bucket: bucket(), key: key(), asker: asker.clone(), ..Source::default() },
+            bucket: bucket(),
+            key: "copy".into(),
+            writer: "stranger".into(),
+            acl: AskedAcl::default(),
+            metadata: CopyMetadata::Keep,
+            storage_class: None,
+            tags: None,
+            website_redirect: None,
+            algorithm: None,
+            conditions: Default::default(),
+            lock: None,
+            encryption: None,
+            changes_something: false,
+        };
+        vec![
+            ("get", get_object(engine, read()).await.map(drop)),
+            ("head", head_object(engine, read()).await.map(drop)),
+            ("attributes", get_object_attributes(engine, attributes).await.map(drop)),
+            ("copy", copy_object(engine, copy).await.map(drop)),
+            ("get the list", get_object_acl(engine, shown).await.map(drop)),
+            ("put a list", put_object_acl(engine, put).await.map(drop)),
+        ]
+    }
+
+    #[tokio::test]
+    async fn what_was_judged_on_an_object_does_not_hold_for_the_one_that_overwrites_it() {
+        let fixture = Fixture::new().await;
+        let lists = ObjectOwnership::ObjectWriter;
+        let request = PutBucketOwnershipControls { bucket: BUCKET.into(), ownership: lists };
+        put_bucket_ownership_controls(&fixture.engine, request).await.unwrap();
+        fixture.put_inline("key", b"public").await;
+        let public = PutObjectAcl {
+            bucket: BUCKET.into(),
+            key: "key".into(),
+            acl: AskedAcl::Canned(CannedAcl::PublicRead),
+            ..PutObjectAcl::default()
+        };
+        put_object_acl(&fixture.engine, public).await.unwrap();
+
+        let bucket = head_bucket(&fixture.engine, BUCKET).await.unwrap();
+        let question = |action, is_allowed| ListQuestion {
+            account: None,
+            action,
+            bucket_name: BUCKET,
+            bucket: &bucket,
+            key: Some("key"),
+            version_id: None,
+            ignores_public: false,
+            creates: false,
+            is_allowed,
+        };
+        assert!(grants(&fixture.engine, question(Action::GetObject, false)).await.unwrap());
+        let by_list = asker(&question(Action::GetObject, false));
+        let by_policy = asker(&question(Action::GetObject, true));
+        for (what, outcome) in outcomes(&fixture, &by_list).await {
+            assert!(outcome.is_ok(), "{what}: {outcome:?}");
+        }
+        // Overwritten between the judgement and the operation, without a list.
+        fixture.put_inline("key", b"private").await;
+        for (what, outcome) in outcomes(&fixture, &by_list).await {
+            assert!(matches!(outcome, Err(Error::NotListed)), "{what}: {outcome:?}");
+        }
+        assert_eq!(fixture.get("copy").await.unwrap(), b"public");
+        // The bucket's owner owns it, so the bucket's policy has a say; in what is another's it has none.
+        for (what, outcome) in outcomes(&fixture, &by_policy).await {
+            assert!(outcome.is_ok(), "{what}: {outcome:?}");
+        }
+        fixture.put_of("key", b"another's", "another").await;
+        for (what, outcome) in outcomes(&fixture, &by_policy).await {
+            assert!(matches!(outcome, Err(Error::NotListed)), "{what}: {outcome:?}");
+        }
     }
 }

@@ -62,6 +62,7 @@ impl Bucket {
             version_id: id.map(str::to_string),
             conditions: ReadConditions::default(),
             customer_key: None,
+            asker: None,
         };
         let request = CopyObject {
             source,

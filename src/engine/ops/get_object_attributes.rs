@@ -1,5 +1,6 @@
 //! GetObjectAttributes: an object's record, and its parts a page at a time.
 
+use crate::engine::access::lists::Asker;
 use crate::engine::encryption::{self, CustomerKey};
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
@@ -18,6 +19,8 @@ pub struct GetObjectAttributes {
     /// The parts after this position, at most so many.
     pub parts: Option<(u16, usize)>,
     pub customer_key: Option<CustomerKey>,
+    /// Judged on the version that is found, where its list has a say.
+    pub asker: Option<Asker>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +47,9 @@ pub async fn get_object_attributes(
             let bucket = request.bucket.find(read)?;
             let Found { version, shown_id } =
                 objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
+            if let Some(asker) = &request.asker {
+                asker.check(&bucket, &version)?;
+            }
             encryption::check(&keyring, version.encryption.as_ref(), request.customer_key.as_ref())?;
             let mut found =
                 Attributes { version, shown_id, parts_count: None, parts: Vec::new(), truncated: false };

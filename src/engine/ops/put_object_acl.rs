@@ -2,12 +2,13 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html>
 
 use crate::engine::access::acl::{self, AskedAcl};
+use crate::engine::access::lists::Asker;
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error};
 
 /// A list for an object or one of its versions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PutObjectAcl {
     pub bucket: NamedBucket,
     pub key: String,
@@ -16,6 +17,8 @@ pub struct PutObjectAcl {
     /// Canonical id of the owner that the list names, if it names one. It has to be the owner.
     pub owner: Option<String>,
     pub acl: AskedAcl,
+    /// Judged on the version that is found, where its list has a say.
+    pub asker: Option<Asker>,
 }
 
 /// Returns the version as it is from now on. In a bucket without lists, one that says something is `AclsDisabled`.
@@ -25,6 +28,9 @@ pub async fn put_object_acl(engine: &Engine, request: PutObjectAcl) -> Result<Fo
         .transact(move |tx| {
             let bucket = request.bucket.find(tx)?;
             objects::amend(tx, &bucket, &request.key, request.version_id.as_deref(), |version| {
+                if let Some(asker) = &request.asker {
+                    asker.check(&bucket, version)?;
+                }
                 let owner = acl::owner_of(&bucket, version).to_string();
                 if request.owner.as_ref().is_some_and(|named| *named != owner) {
                     return Err(Error::OwnerDiffers);
@@ -57,11 +63,11 @@ mod tests {
     }
 
     fn request(acl: AskedAcl) -> PutObjectAcl {
-        PutObjectAcl { bucket: BUCKET.into(), key: "key".into(), version_id: None, owner: None, acl }
+        PutObjectAcl { bucket: BUCKET.into(), key: "key".into(), acl, ..PutObjectAcl::default() }
     }
 
     async fn shown(fixture: &Fixture) -> usize {
-        let asked = GetObjectAcl { bucket: BUCKET.into(), key: "key".into(), version_id: None };
+        let asked = GetObjectAcl { bucket: BUCKET.into(), key: "key".into(), ..GetObjectAcl::default() };
         get_object_acl(&fixture.engine, asked).await.unwrap().grants.len()
     }
 

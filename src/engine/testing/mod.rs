@@ -110,6 +110,16 @@ impl Fixture {
             .await
     }
 
+    /// An object that is another's than the bucket.
+    pub async fn put_of(&self, key: &str, bytes: &[u8], owner: &str) {
+        let content = ContentId::new(self.engine.clock.now_ms());
+        let version =
+            VersionRecord { owner: owner.into(), ..self.version(Body::Inline(content), bytes, None) };
+        let value = inline::encode(bytes);
+        self.put_with(key, version, move |tx| tx.put(Table::Inline, &keys::content(content), value.clone()))
+            .await;
+    }
+
     /// PutObject with a body that is small enough to be inline.
     pub async fn put_into(&self, bucket: &str, key: &str, bytes: &'static [u8]) -> VersionRecord {
         self.put_if(bucket, key, bytes, WriteConditions::default()).await.unwrap()

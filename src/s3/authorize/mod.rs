@@ -6,6 +6,7 @@
 mod facts;
 mod table;
 
+use crate::engine::access::lists::Asker;
 use crate::engine::access::{
     self, Action, BucketAccess, Decision, Question, Resource, ResourceKind, acl, lists,
 };
@@ -33,26 +34,37 @@ pub struct Subject<'a> {
     pub request_tags: Option<&'a [(String, String)]>,
 }
 
-/// Whether the request may be made, as far as that can be said before its body is read. What comes back is whether the
-/// caller may be told that an object is not there.
-pub async fn request(s3: &S3, request: &Request) -> Result<bool, S3Error> {
+/// A request that may be made.
+pub struct Judged {
+    /// The caller may be told that an object is not there.
+    pub sees_absence: bool,
+    /// For the engine, to judge the object that it finds.
+    pub asker: Option<Asker>,
+}
+
+impl Judged {
+    /// Nothing was in question.
+    const ALL: Judged = Judged { sees_absence: true, asker: None };
+}
+
+/// Whether the request may be made, as far as that can be said before its body is read.
+pub async fn request(s3: &S3, request: &Request) -> Result<Judged, S3Error> {
     let actions = table::actions(request.operation, request.query.has("versionId"));
     let Some(subject) = request.subject() else {
-        return without_bucket(s3, request, actions).map(|()| true);
+        return without_bucket(s3, request, actions).map(|()| Judged::ALL);
     };
-    let Some(access) = in_question(s3, request, &subject).await? else { return Ok(true) };
+    let Some(access) = in_question(s3, request, &subject).await? else { return Ok(Judged::ALL) };
+    let mut asker = None;
     // The tags of the new set are in the document: the operation asks again once it has read it.
     let waits_for_tags =
         request.operation == O::PutObjectTagging && uses_key(request, &access, "s3:requestobjecttag");
     if !waits_for_tags {
-        judge(s3, request, &subject, &access, actions).await?;
+        asker = judge(s3, request, &subject, &access, actions).await?;
         judge(s3, request, &subject, &access, &extra(request, subject.bucket)).await?;
     }
-    if reads_object(request.operation) {
-        sees_absence(s3, request, &subject, &access).await
-    } else {
-        Ok(true)
-    }
+    let sees_absence =
+        !reads_object(request.operation) || sees_absence(s3, request, &subject, &access).await?;
+    Ok(Judged { sees_absence, asker })
 }
 
 /// Whether the request may do this to another subject, or knowing more than its head says.
@@ -64,7 +76,7 @@ pub async fn further(
 ) -> Result<(), S3Error> {
     match in_question(s3, request, subject).await? {
         None => Ok(()),
-        Some(access) => judge(s3, request, subject, &access, actions).await,
+        Some(access) => judge(s3, request, subject, &access, actions).await.map(drop),
     }
 }
 
@@ -119,12 +131,13 @@ pub async fn copy_source(
     request: &Request,
     source: &Subject<'_>,
     copies_tags: bool,
-) -> Result<bool, S3Error> {
+) -> Result<Judged, S3Error> {
     let versioned = source.version_id.is_some();
     let access = in_question(s3, request, source).await?;
-    if let Some(access) = &access {
-        judge(s3, request, source, access, &[table::get_object(versioned)]).await?;
-    }
+    let asker = match &access {
+        None => None,
+        Some(access) => judge(s3, request, source, access, &[table::get_object(versioned)]).await?,
+    };
     let target = request.subject();
     let target_access = match &target {
         None => None,
@@ -142,10 +155,11 @@ pub async fn copy_source(
             judge(s3, request, target, access, &[Action::PutObjectTagging]).await?;
         }
     }
-    match &access {
-        None => Ok(true),
-        Some(access) => sees_absence(s3, request, source, access).await,
-    }
+    let sees_absence = match &access {
+        None => true,
+        Some(access) => sees_absence(s3, request, source, access).await?,
+    };
+    Ok(Judged { sees_absence, asker })
 }
 
 /// Whether RenameObject may take this key's object away, and be told if there is none.
@@ -203,7 +217,8 @@ async fn judge(
     subject: &Subject<'_>,
     access: &BucketAccess,
     actions: &[Action],
-) -> Result<(), S3Error> {
+) -> Result<Option<Asker>, S3Error> {
+    let mut askers = None;
     let tags = match uses_key(request, access, "s3:existingobjecttag") && !actions.is_empty() {
         true => existing_tags(s3, subject).await?,
         false => None,
@@ -214,8 +229,14 @@ async fn judge(
             ..facts(s3, request, &subject.bucket.owner, Some(subject))
         };
         match is_allowed(s3, request, subject, access, *action, &facts).await {
-            Ok(true) => {}
-            Ok(false) => return Err(ErrorCode::AccessDenied.into()),
+            Ok(Allowed::No) => return Err(ErrorCode::AccessDenied.into()),
+            Ok(Allowed::Yes) => {}
+            Ok(Allowed::ByList(asker)) => {
+                askers = Some(match askers.take() {
+                    None => asker,
+                    Some(other) => asker.stricter(other),
+                });
+            }
             // Whose the object is and what its list says could not be found out.
             Err(error) if is_absence(&error) && !sees_absence(s3, request, subject, access).await? => {
                 return Err(ErrorCode::AccessDenied.into());
@@ -223,7 +244,15 @@ async fn judge(
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    Ok(askers)
+}
+
+/// What there is to say of one action.
+enum Allowed {
+    No,
+    Yes,
+    /// The object's list was asked, and is to be asked again.
+    ByList(Asker),
 }
 
 fn is_absence(error: &S3Error) -> bool {
@@ -237,7 +266,7 @@ async fn is_allowed(
     access: &BucketAccess,
     action: Action,
     facts: &RequestFacts<'_>,
-) -> Result<bool, S3Error> {
+) -> Result<Allowed, S3Error> {
     let key = subject.key.filter(|_| action.kind() == ResourceKind::Object);
     let question = Question {
         principal: request.caller.principal(),
@@ -248,8 +277,8 @@ async fn is_allowed(
     };
     let creates = creates_object(request.operation);
     let is_allowed = match access::decide(&question, access) {
-        Decision::Denied => return Ok(false),
-        Decision::Allowed if !lists::concerns(subject.bucket, action, creates) => return Ok(true),
+        Decision::Denied => return Ok(Allowed::No),
+        Decision::Allowed if !lists::concerns(subject.bucket, action, creates) => return Ok(Allowed::Yes),
         Decision::Allowed => true,
         Decision::UpToAcl => false,
     };
@@ -264,7 +293,12 @@ async fn is_allowed(
         creates,
         is_allowed,
     };
-    Ok(lists::grants(s3.engine(), question).await?)
+    let asker = lists::asker(&question);
+    Ok(match (lists::grants(s3.engine(), question).await?, asker) {
+        (false, _) => Allowed::No,
+        (true, None) => Allowed::Yes,
+        (true, Some(asker)) => Allowed::ByList(asker),
+    })
 }
 
 /// Whether the request writes an object, or begins to.
@@ -286,7 +320,7 @@ async fn sees_absence(
     };
     let facts =
         RequestFacts { prefix: subject.key, ..facts(s3, request, &subject.bucket.owner, Some(subject)) };
-    is_allowed(s3, request, subject, access, action, &facts).await
+    Ok(!matches!(is_allowed(s3, request, subject, access, action, &facts).await?, Allowed::No))
 }
 
 /// The tags of the object that the subject names, if there is one.

@@ -125,14 +125,15 @@ pub async fn source(s3: &S3, request: &Request, copies_tags: bool) -> Result<Rea
         version_id: version_id.as_deref(),
         request_tags: None,
     };
-    let sees_absence = authorize::copy_source(s3, request, &subject, copies_tags).await.map_err(
-        // The key that is missing is the source's.
-        |error| if error.code() == ErrorCode::NoSuchKey { error.field("Key", &key) } else { error },
-    )?;
+    let authorize::Judged { sees_absence, asker } =
+        authorize::copy_source(s3, request, &subject, copies_tags).await.map_err(
+            // The key that is missing is the source's.
+            |error| if error.code() == ErrorCode::NoSuchKey { error.field("Key", &key) } else { error },
+        )?;
     let conditions: ReadConditions = conditions::copy_source(request.headers());
     let customer_key = encryption::copy_source_key(request.headers(), s3.may_bring_keys(&request.parts))?;
     let bucket = NamedBucket::judged(&bucket, record);
-    let source = Source { bucket, key, version_id, conditions, customer_key };
+    let source = Source { bucket, key, version_id, conditions, customer_key, asker };
     Ok(ReadableSource { source, sees_absence })
 }
 

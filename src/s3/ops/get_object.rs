@@ -46,6 +46,7 @@ pub fn read(s3: &S3, request: &Request) -> Result<GetObject, S3Error> {
         conditions: conditions::read(request.headers()),
         part: part_or_range(request)?,
         customer_key: encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?,
+        asker: request.asker.clone(),
     })
 }
 

@@ -28,6 +28,7 @@ pub async fn get_object_attributes(s3: &S3, request: Request) -> Result<Response
         version_id: request.version_id()?,
         parts: wants("ObjectParts").then_some((after, max)),
         customer_key: encryption::customer_key(request.headers(), s3.may_bring_keys(&request.parts))?,
+        asker: request.asker.clone(),
     };
     let found = engine::ops::get_object_attributes::get_object_attributes(s3.engine(), asked).await?;
     let version = &found.version;

@@ -16,7 +16,14 @@ pub async fn put_object_acl(s3: &S3, mut request: Request) -> Result<Response, S
     let version_id = request.version_id()?;
     let Replacement { owner, acl } = acl::replacement(s3, &mut request, Of::Object).await?;
     authorize::list(s3, &request, &acl).await?;
-    let asked = PutObjectAcl { bucket: request.bucket(), key: request.key(), version_id, owner, acl };
+    let asked = PutObjectAcl {
+        bucket: request.bucket(),
+        key: request.key(),
+        version_id,
+        owner,
+        acl,
+        asker: request.asker.clone(),
+    };
     let found = engine::ops::put_object_acl::put_object_acl(s3.engine(), asked).await.map_err(of_marker)?;
     let mut answer = response::empty(StatusCode::OK);
     response::set_version_id(answer.headers_mut(), found.shown_id.as_deref());

@@ -235,8 +235,9 @@ async fn rewrite(engine: &Engine, request: &CopyObject) -> Result<Copied, Error>
 }
 
 async fn open_source(engine: &Engine, source: &Source) -> Result<Opened, Error> {
-    let Source { bucket, key, version_id, customer_key, .. } = source.clone();
-    get_object(engine, GetObject { bucket, key, version_id, customer_key, ..GetObject::default() }).await
+    let Source { bucket, key, version_id, customer_key, asker, .. } = source.clone();
+    let asked = GetObject { bucket, key, version_id, customer_key, asker, ..GetObject::default() };
+    get_object(engine, asked).await
 }
 
 /// Reads the source once; its conditions are judged in the transaction.

@@ -3,6 +3,7 @@
 //! Version, conditions, range and the first page of extents come from one snapshot: one look at the store.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 
+use crate::engine::access::lists::Asker;
 use crate::engine::conditions::ReadConditions;
 use crate::engine::encryption::{self, CustomerKey, Keyring};
 use crate::engine::named_bucket::NamedBucket;
@@ -26,6 +27,8 @@ pub struct GetObject {
     pub conditions: ReadConditions,
     pub part: PartOrRange,
     pub customer_key: Option<CustomerKey>,
+    /// Judged on the version that is found, where its list has a say.
+    pub asker: Option<Asker>,
 }
 
 /// An object that was found, and its bytes if they were asked for.
@@ -84,6 +87,9 @@ pub(super) fn find(
     let bucket = request.bucket.find(read)?;
     let Found { version, shown_id } =
         objects::version(read, &bucket, &request.key, request.version_id.as_deref())?;
+    if let Some(asker) = &request.asker {
+        asker.check(&bucket, &version)?;
+    }
     if let Some(keyring) = keyring {
         encryption::check(keyring, version.encryption.as_ref(), request.customer_key.as_ref())?;
     }

@@ -140,6 +140,7 @@ async fn refusals_come_in_order() {
             conditions: conditions.clone(),
             part: outside.clone(),
             customer_key: None,
+            asker: None,
         };
     let none = ReadConditions::default();
     let ask = async |request: GetObject| {

@@ -2,11 +2,11 @@
 //!
 //! A body leases [`CHUNKS_PER_BODY`] chunks before its first byte is read: one is filled from the network while the
 //! other is hashed and written. One that is encrypted leases [`CHUNKS_PER_SEALED_BODY`]: what is hashed and what is
-//! written are then not the same bytes. Chunks are aligned for direct I/O and are used again, because fresh memory costs a
-//! page fault for every 4 KiB. When the budget is spent, the next body waits for its lease.
+//! written are then not the same bytes. When the budget is spent, the next body waits for its lease.
 
+use crate::base::memory::{Piece, Pieces};
 use bytes::Bytes;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -16,25 +16,23 @@ pub const CHUNK_LEN: usize = 1 << 20;
 pub const CHUNKS_PER_BODY: usize = 2;
 /// The same for a body that is encrypted, if there are as many.
 pub const CHUNKS_PER_SEALED_BODY: usize = 3;
-/// Direct I/O wants memory aligned to the device's block; 4 KiB satisfies all.
-pub const ALIGNMENT: usize = 4096;
-
 /// A budget of memory for bodies. Cloning shares it.
 #[derive(Clone, Debug)]
 pub struct BufferPool {
     chunks: Arc<Semaphore>,
     chunks_max: usize,
-    spare: Arc<Spare>,
+    spare: Arc<Pieces>,
 }
-
-#[derive(Debug, Default)]
-struct Spare(Mutex<Vec<Vec<u8>>>);
 
 impl BufferPool {
     /// A pool of at most `budget_len` bytes, and at least enough for one body.
     pub fn new(budget_len: usize) -> BufferPool {
         let chunks_max = (budget_len / (CHUNK_LEN * CHUNKS_PER_BODY)).max(1) * CHUNKS_PER_BODY;
-        BufferPool { chunks: Arc::new(Semaphore::new(chunks_max)), chunks_max, spare: Arc::default() }
+        BufferPool {
+            chunks: Arc::new(Semaphore::new(chunks_max)),
+            chunks_max,
+            spare: Arc::new(Pieces::new(CHUNK_LEN)),
+        }
     }
 
     /// The memory for one body, or `None` when none came free within `wait`: answer SlowDown then.
@@ -71,18 +69,15 @@ impl BufferPool {
 pub struct Lease {
     turns: Arc<Semaphore>,
     budget: Arc<OwnedSemaphorePermit>,
-    spare: Arc<Spare>,
+    spare: Arc<Pieces>,
 }
 
 impl Lease {
     /// An empty chunk; waits while all of this body's chunks are still being hashed or written.
     pub async fn chunk(&self) -> Chunk {
         let turn = Arc::clone(&self.turns).acquire_owned().await.expect("the semaphore is never closed");
-        let memory = self.spare.take().unwrap_or_else(|| vec![0; CHUNK_LEN + ALIGNMENT]);
-        let start = memory.as_ptr().align_offset(ALIGNMENT);
         Chunk {
-            memory,
-            start,
+            memory: self.spare.take(),
             len: 0,
             spare: Arc::clone(&self.spare),
             _turn: turn,
@@ -91,23 +86,12 @@ impl Lease {
     }
 }
 
-impl Spare {
-    fn take(&self) -> Option<Vec<u8>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
-    fn give_back(&self, memory: Vec<u8>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
-    }
-}
-
-/// [`CHUNK_LEN`] bytes of memory, aligned to [`ALIGNMENT`], being filled.
+/// [`CHUNK_LEN`] bytes of memory that disks can write directly, being filled.
 #[derive(Debug)]
 pub struct Chunk {
-    memory: Vec<u8>,
-    start: usize,
+    memory: Piece,
     len: usize,
-    spare: Arc<Spare>,
+    spare: Arc<Pieces>,
     _turn: OwnedSemaphorePermit,
     _budget: Arc<OwnedSemaphorePermit>,
 }
@@ -116,8 +100,7 @@ impl Chunk {
     /// Copies as much of `bytes` as fits and returns how many bytes that was.
     pub fn fill(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(CHUNK_LEN - self.len);
-        let at = self.start + self.len;
-        self.memory[at..at + taken].copy_from_slice(&bytes[..taken]);
+        self.memory[self.len..][..taken].copy_from_slice(&bytes[..taken]);
         self.len += taken;
         taken
     }
@@ -128,9 +111,9 @@ impl Chunk {
     /// If they do not fit.
     pub fn extend(&mut self, len: usize) -> &mut [u8] {
         assert!(len <= CHUNK_LEN - self.len, "{len} bytes do not fit into a chunk that has {}", self.len);
-        let at = self.start + self.len;
+        let at = self.len;
         self.len += len;
-        &mut self.memory[at..at + len]
+        &mut self.memory[at..self.len]
     }
 
     pub fn len(&self) -> usize {
@@ -153,7 +136,7 @@ impl Chunk {
 
 impl AsRef<[u8]> for Chunk {
     fn as_ref(&self) -> &[u8] {
-        &self.memory[self.start..self.start + self.len]
+        &self.memory[..self.len]
     }
 }
 
@@ -166,6 +149,7 @@ impl Drop for Chunk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::memory::ALIGNMENT;
 
     #[tokio::test]
     async fn a_body_waits_for_its_own_chunks() {

@@ -11,5 +11,6 @@ pub mod disk_turns;
 pub mod document;
 pub mod fail_point;
 pub mod limits;
+pub mod memory;
 pub mod random;
 pub mod tasks;

@@ -6,9 +6,9 @@
 
 use super::threads::{Threads, panicked};
 use super::{Folders, Settings, create_flags, failed, file_mode, place, retry};
-use crate::base::buffers::ALIGNMENT;
 use crate::base::disk_turns::DiskTurns;
 use crate::base::fail_point;
+use crate::base::memory::ALIGNMENT;
 use crate::blob::{BlobId, Error, ErrorKind, Writer};
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -22,12 +22,13 @@ use crate::client::source::Source;
 use crate::client::tally::Meter;
 use crate::wire::etag;
 
-/// Bytes that are handed to the writer at a time: a wake-up of a thread for each piece that arrives costs more than the write.
-const WRITE_LEN: usize = 1 << 20;
+/// Bytes that are handed to the writer at a time: more than a piece, because waking a thread costs, and little enough to be still
+/// in the processor's cache when they are written.
+const WRITE_LEN: usize = 256 << 10;
 /// What waits between the network and the writer, for each range, in units of [`WRITE_LEN`].
 const QUEUED_WRITES: usize = 1;
-/// What a range on its way into a file holds: one write being filled, one waiting, one being done.
-pub const RANGE_MEMORY_LEN: u64 = 3 * WRITE_LEN as u64;
+/// What a range on its way into a file holds at most: one write being filled, one waiting, one being done, each a piece longer.
+pub const RANGE_MEMORY_LEN: u64 = 6 * WRITE_LEN as u64;
 /// Ranges are cut like the object's parts when these have such a length: not too many, and not too much to lose.
 const RANGE_LEN_MIN: u64 = 4 << 20;
 const RANGE_LEN_MAX: u64 = 64 << 20;

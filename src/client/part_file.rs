@@ -7,7 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
@@ -18,8 +18,6 @@ const SUFFIX: &str = "dovetail-part";
 pub struct PartFile {
     file: Arc<File>,
     path: PathBuf,
-    /// The kernel lets one writer at a time into a file, and whoever waits for it there keeps a core busy.
-    turn: Mutex<()>,
 }
 
 /// Where the bytes of `path` are until they are whole.
@@ -47,13 +45,13 @@ impl PartFile {
                 }
             }
         }
-        Ok(PartFile { file: Arc::new(file), path: path.to_owned(), turn: Mutex::default() })
+        Ok(PartFile { file: Arc::new(file), path: path.to_owned() })
     }
 
     /// The file of an earlier run. Blocks.
     pub fn open(path: &Path) -> io::Result<PartFile> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
-        Ok(PartFile { file: Arc::new(file), path: path.to_owned(), turn: Mutex::default() })
+        Ok(PartFile { file: Arc::new(file), path: path.to_owned() })
     }
 
     /// For reading what has been written.
@@ -67,7 +65,6 @@ impl PartFile {
 
     /// Writes all of `bytes`. Blocks.
     pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         self.file.write_all_at(bytes, offset)
     }
 

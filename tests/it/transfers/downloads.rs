@@ -73,6 +73,25 @@ async fn an_object_whose_etag_is_no_md5_is_compared_by_its_checksum() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_object_under_a_customer_s_key_is_refused_with_the_server_s_reason() {
+    let gateway = Gateway::start_with(&[("DOVETAIL_ENCRYPTION__REQUIRE_TLS", "false")]).await;
+    gateway.client().send("PUT", &format!("/{BUCKET}"), &[], "").await.unwrap().expect(200);
+    let machine = Machine::new(&gateway.endpoint());
+    let (key, md5) = (BASE64.encode([7; 32]), BASE64.encode(dovetail_digest::md5(&[7; 32])));
+    let headers = [
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256"),
+        ("x-amz-server-side-encryption-customer-key", key.as_str()),
+        ("x-amz-server-side-encryption-customer-key-md5", md5.as_str()),
+    ];
+    gateway.client().send("PUT", &format!("/{BUCKET}/theirs"), &headers, "x").await.unwrap().expect(200);
+    let target = format!("s3://{BUCKET}/theirs");
+    for arguments in [&["get", &target, "copy"][..], &["stat", &target]] {
+        machine.run(arguments).await.expect(1).expect_words("Server Side Encryption");
+    }
+    assert!(!machine.path("copy").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_public_object_is_fetched_without_keys() {
     let gateway = gateway().await;
     let machine = Machine::new(&gateway.endpoint());

@@ -337,12 +337,14 @@ impl Unfinished {
         self.sealer.is_some()
     }
 
-    /// Encrypts what is to be written next; only the last call's may be no multiple of a block.
+    /// Encrypts what is to be written next, and takes its checksums; only the last call's may be no multiple of a block.
     fn seal(&mut self, bytes: &[u8], out: &mut [u8]) {
         let sealer = self.sealer.as_mut().expect("only a blob with a key is sealed");
         let blocks = bytes.chunks(BLOCK_LEN as usize).zip(out.chunks_mut(BLOCK_LEN as usize));
         for (block, out) in blocks {
             self.record.block_tags.extend(sealer.seal(block, out));
+            // Now, while the processor's cache has them.
+            self.record.block_checksums.extend(dovetail_digest::crc32c(out).to_be_bytes());
         }
     }
 
@@ -352,8 +354,10 @@ impl Unfinished {
             self.record.len.is_multiple_of(BLOCK_LEN),
             "a block was cut short in the middle of a blob"
         );
-        for block in bytes.chunks(BLOCK_LEN as usize) {
-            self.record.block_checksums.extend(dovetail_digest::crc32c(block).to_be_bytes());
+        if !self.is_sealed() {
+            for block in bytes.chunks(BLOCK_LEN as usize) {
+                self.record.block_checksums.extend(dovetail_digest::crc32c(block).to_be_bytes());
+            }
         }
         self.record.len += bytes.len() as u64;
         Ok(self.writer.write(bytes).await?)

@@ -35,7 +35,7 @@ const BUCKETS_PER_PAGE: usize = 256;
 const CHANGES_PER_COMMIT: usize = 64;
 /// Pages without a change after which the position is written down all the same: what is looked at again after a
 /// restart, at most.
-const PAGES_PER_SAVE: u32 = 256;
+const PAGES_PER_SAVE: u32 = 1024;
 /// The rest between two pages, in times of what a page took. So a sweep has a fifth of one core at most.
 const REST: u32 = 4;
 /// The longest wait between two looks at the clock, which may be set, or stand still while a machine sleeps.

@@ -40,14 +40,16 @@ const ENTRY_LEN: usize = 512;
 
 /// Buckets' settings, by the revision at which they were read.
 #[derive(Debug, Default)]
-pub struct SettingsCache(RwLock<Cached>);
+pub struct SettingsCache {
+    /// Of buckets that have no document.
+    none: Arc<BucketSettings>,
+    cached: RwLock<Cached>,
+}
 
 #[derive(Debug, Default)]
 struct Cached {
     by_bucket: HashMap<BucketId, Entry>,
     len: usize,
-    /// Of buckets that have no document.
-    none: Arc<BucketSettings>,
 }
 
 #[derive(Debug)]
@@ -59,23 +61,22 @@ struct Entry {
 
 impl SettingsCache {
     fn get(&self, bucket: &BucketRecord) -> Option<Arc<BucketSettings>> {
-        let cached = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if bucket.documents_revision == NO_DOCUMENTS {
-            return Some(Arc::clone(&cached.none));
+            return Some(Arc::clone(&self.none));
         }
+        let cached = self.cached.read().unwrap_or_else(PoisonError::into_inner);
         let entry = cached.by_bucket.get(&bucket.id)?;
         (entry.revision == bucket.documents_revision).then(|| Arc::clone(&entry.settings))
     }
 
     fn put(&self, id: BucketId, entry: Entry) {
-        let mut cached = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         // A reader that was slow has nothing to say to one that was not.
         if cached.by_bucket.get(&id).is_some_and(|known| known.revision > entry.revision) {
             return;
         }
         if cached.len > CACHED_LEN_MAX {
-            cached.by_bucket.clear();
-            cached.len = 0;
+            *cached = Cached::default();
         }
         cached.len += entry.len;
         if let Some(old) = cached.by_bucket.insert(id, entry) {

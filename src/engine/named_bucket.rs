@@ -83,7 +83,7 @@ mod tests {
     use crate::engine::access::acl::AskedAcl;
     use crate::engine::bucket_documents;
     use crate::engine::copy_source::Source;
-    use crate::engine::ops::copy_object::{CopyMetadata, CopyObject, copy_object};
+    use crate::engine::ops::copy_object::{CopyObject, copy_object};
     use crate::engine::ops::create_bucket::{CreateBucket, create_bucket};
     use crate::engine::ops::create_multipart_upload::{CreateMultipartUpload, create_multipart_upload};
     use crate::engine::ops::delete_bucket::delete_bucket;
@@ -117,16 +117,7 @@ mod tests {
             key: "copy".into(),
             writer: OWNER.into(),
             source: source(from),
-            acl: AskedAcl::default(),
-            metadata: CopyMetadata::Keep,
-            storage_class: None,
-            tags: None,
-            website_redirect: None,
-            algorithm: None,
-            conditions: Default::default(),
-            lock: None,
-            encryption: None,
-            changes_something: false,
+            ..CopyObject::default()
         };
         let policy = r#"{"Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*"}]}"#;
         let parsed = Policy::of_bucket(policy.as_bytes(), BUCKET).unwrap();

@@ -146,7 +146,7 @@ mod tests {
     use super::*;
     use crate::engine::access::acl::{AskedAcl, CannedAcl};
     use crate::engine::copy_source::Source;
-    use crate::engine::ops::copy_object::{CopyMetadata, CopyObject, copy_object};
+    use crate::engine::ops::copy_object::{CopyObject, copy_object};
     use crate::engine::ops::get_object::{GetObject, get_object};
     use crate::engine::ops::get_object_acl::{GetObjectAcl, get_object_acl};
     use crate::engine::ops::get_object_attributes::{GetObjectAttributes, get_object_attributes};
@@ -183,16 +183,7 @@ mod tests {
             bucket: bucket(),
             key: "copy".into(),
             writer: "stranger".into(),
-            acl: AskedAcl::default(),
-            metadata: CopyMetadata::Keep,
-            storage_class: None,
-            tags: None,
-            website_redirect: None,
-            algorithm: None,
-            conditions: Default::default(),
-            lock: None,
-            encryption: None,
-            changes_something: false,
+            ..CopyObject::default()
         };
         vec![
             ("get", get_object(engine, read()).await.map(drop)),

@@ -3,7 +3,7 @@ use crate::engine::conditions::{ReadConditions, Tags};
 use crate::engine::copy_source::Source;
 use crate::engine::fsck::{FsckOptions, fsck};
 use crate::engine::jobs::collector;
-use crate::engine::ops::copy_object::{Copied, CopyMetadata, CopyObject, copy_object};
+use crate::engine::ops::copy_object::{Copied, CopyObject, copy_object};
 use crate::engine::ops::delete_bucket::delete_bucket;
 use crate::engine::ops::delete_object::{DeleteObject, ObjectToDelete, delete_object};
 use crate::engine::ops::get_object::{GetObject, get_object};
@@ -70,15 +70,7 @@ impl Bucket {
             key: to.into(),
             writer: OWNER.into(),
             acl: Default::default(),
-            metadata: CopyMetadata::Keep,
-            storage_class: None,
-            tags: None,
-            website_redirect: None,
-            algorithm: None,
-            conditions: WriteConditions::default(),
-            lock: None,
-            encryption: None,
-            changes_something: false,
+            ..CopyObject::default()
         };
         copy_object(&self.0.engine, request).await
     }

@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// The system header that a copy never takes from its source.
 const WEBSITE_REDIRECT: &str = "x-amz-website-redirect-location";
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct CopyObject {
     pub source: Source,
     pub bucket: NamedBucket,
@@ -55,9 +55,10 @@ pub struct CopyObject {
 }
 
 /// What a copy takes over besides the bytes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum CopyMetadata {
     /// The source's headers and user metadata.
+    #[default]
     Keep,
     /// These instead; storage class and tags are taken from the request's own fields.
     Replace(Metadata),

@@ -11,16 +11,7 @@ fn copy(from: &str, to: &str) -> CopyObject {
         bucket: BUCKET.into(),
         key: to.into(),
         writer: "copier".into(),
-        acl: AskedAcl::Nothing,
-        metadata: CopyMetadata::Keep,
-        storage_class: None,
-        tags: None,
-        website_redirect: None,
-        algorithm: None,
-        conditions: WriteConditions::default(),
-        lock: None,
-        encryption: None,
-        changes_something: false,
+        ..CopyObject::default()
     }
 }
 

@@ -10,7 +10,7 @@ use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::{ClientOptions, RetryConfig};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use url::Url;
 
@@ -52,24 +52,26 @@ pub fn open_url(
     settings: &Settings,
     tasks: &Tasks,
 ) -> Result<Arc<dyn Store>, OpenError> {
-    let default_dir = data_dir.join("blobs");
-    let Some(url) = url else {
+    if let Some(path) = local_dir(url, data_dir) {
         refuse_options(options, "a local directory")?;
-        return open_local(&default_dir, data_dir, settings);
-    };
-    let url = Url::parse(url).map_err(|_| OpenError::Url("is not a URL"))?;
+        return open_local(&path, data_dir, settings);
+    }
+    let url = Url::parse(url.unwrap_or_default()).map_err(|_| OpenError::Url("is not a URL"))?;
     match url.scheme() {
-        "file" => {
-            refuse_options(options, "a local directory")?;
-            let path = url.to_file_path().map_err(|()| OpenError::Url("names no absolute path"))?;
-            open_local(&path, data_dir, settings)
-        }
+        "file" => Err(OpenError::Url("names no absolute path")),
         "memory" => open_memory(options),
         "s3" => open_s3(&url, options, &settings.remote, tasks),
         "gs" => open_gcs(&url, options, &settings.remote, tasks),
         "az" => open_azure(&url, options, &settings.remote, tasks),
         _ => Err(OpenError::Url("has an unknown scheme")),
     }
+}
+
+/// Where a local backend keeps its blobs; `None` for every other one.
+pub fn local_dir(url: Option<&str>, data_dir: &Path) -> Option<PathBuf> {
+    let Some(url) = url else { return Some(data_dir.join("blobs")) };
+    let url = Url::parse(url).ok().filter(|url| url.scheme() == "file")?;
+    url.to_file_path().ok()
 }
 
 fn open_local(path: &Path, data_dir: &Path, settings: &Settings) -> Result<Arc<dyn Store>, OpenError> {

@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 const FORMAT: u32 = 1;
 /// What stands in front of the number.
 const FORMAT_WORD: &str = "dovetail";
+/// What the first start makes when everything else is there: where it is, there was metadata.
+pub const MADE_LAST: &str = "user-secrets.key";
 /// What a new file system holds of its own.
 const FOREIGN_BUT_FINE: &[&str] = &["lost+found"];
 
@@ -30,6 +32,8 @@ const FOREIGN_BUT_FINE: &[&str] = &["lost+found"];
 #[derive(Debug)]
 pub struct DataDir {
     path: PathBuf,
+    /// Whether a start on it has come to its end before, so that there must be metadata.
+    was_in_use: bool,
     /// The kernel gives the lock back when this is closed, in whatever way the process ends.
     _lock: File,
 }
@@ -51,6 +55,14 @@ pub enum Error {
     Foreign { path: String, found: String },
     #[error("{path} holds no data of dovetail")]
     Missing { path: String },
+    #[error(
+        "{path} has been in use, but its metadata is not there ({path}/meta/CURRENT): is its disk mounted? Put meta/ back from a backup, or choose an empty folder as data_dir; nothing was changed"
+    )]
+    MetadataLost { path: String },
+    #[error(
+        "{path} holds no blobs, but the metadata names some: is its disk mounted? Put them back from a backup, or name the right place in blobs.url; nothing was changed"
+    )]
+    BlobsLost { path: String },
     #[error("cannot read the format of {path}: `{found}` is not `{FORMAT_WORD} <number>`")]
     BadFormat { path: String, found: String },
     #[error("cannot {step} {path}: {source}")]
@@ -62,24 +74,35 @@ impl DataDir {
     /// directory that is not ours.
     pub fn open(path: &Path) -> Result<DataDir, Error> {
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(io_error("create", path))?;
-        if !path.join("FORMAT").exists() {
+        let is_new = !exists(&path.join("FORMAT"))?;
+        if is_new {
             refuse_foreign(path)?;
         }
         let lock = take_lock(path)?;
-        if path.join("FORMAT").exists() {
-            check_format(path)?;
-        } else {
+        if is_new {
             write_durably(path, "FORMAT", format!("{FORMAT_WORD} {FORMAT}\n").as_bytes(), 0o644)?;
+        } else {
+            check_format(path)?;
         }
-        Ok(DataDir { path: path.to_path_buf(), _lock: lock })
+        let was_in_use = exists(&path.join(MADE_LAST))?;
+        Ok(DataDir { path: path.to_path_buf(), was_in_use, _lock: lock })
     }
 
     /// Takes a directory that holds data already.
     pub fn open_existing(path: &Path) -> Result<DataDir, Error> {
-        if !path.join("FORMAT").exists() {
+        if !exists(&path.join("FORMAT"))? {
             return Err(Error::Missing { path: shown(path) });
         }
-        DataDir::open(path)
+        Ok(DataDir { was_in_use: true, ..DataDir::open(path)? })
+    }
+
+    /// Refuses to go on where there was metadata and is none (`is_made` says whether there is): an empty store in its
+    /// place would serve nothing, and whoever repaired that would delete every blob.
+    pub fn check_metadata(&self, is_made: bool) -> Result<(), Error> {
+        match is_made || !self.was_in_use {
+            true => Ok(()),
+            false => Err(Error::MetadataLost { path: shown(&self.path) }),
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -90,6 +113,11 @@ impl DataDir {
     pub fn meta(&self) -> PathBuf {
         self.path.join("meta")
     }
+}
+
+/// An error when it cannot be known: what may not be looked at may be there.
+fn exists(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(io_error("look for", path))
 }
 
 /// A folder with things of others in it, perhaps somebody's home, is a mistake in the configuration.
@@ -179,6 +207,18 @@ mod tests {
         drop(first);
         fs::create_dir(path.join("meta")).unwrap();
         DataDir::open_existing(&path).unwrap();
+    }
+
+    #[test]
+    fn metadata_must_be_there_once_a_start_has_come_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        DataDir::open(folder.path()).unwrap().check_metadata(false).expect("a first start was cut off");
+        let checked = DataDir::open_existing(folder.path()).unwrap().check_metadata(false);
+        assert!(matches!(checked, Err(Error::MetadataLost { .. })));
+        fs::write(folder.path().join(MADE_LAST), "key").unwrap();
+        let checked = DataDir::open(folder.path()).unwrap().check_metadata(false);
+        assert!(matches!(checked, Err(Error::MetadataLost { .. })));
+        DataDir::open(folder.path()).unwrap().check_metadata(true).unwrap();
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::data_dir::{self, DataDir};
 use crate::base::random;
 use crate::engine::users::{KEY_LEN, SealingKey};
 
-const FILE_NAME: &str = "user-secrets.key";
+const FILE_NAME: &str = data_dir::MADE_LAST;
 
 /// Why the kept key cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -77,10 +77,9 @@ async fn run(settings: Settings, secret_in_environment: bool) -> Result<(), Fail
     stores::check_blobs(&settings, &tasks)?;
     let data_dir = DataDir::open(&settings.data_dir).map_err(|err| Failure::running(&err))?;
     let (users, secret) = users(&settings, &data_dir, secret_in_environment)?;
-    let sealing_key = sealing_key::load_or_create(&data_dir).map_err(|err| Failure::running(&err))?;
-
     let exporter = metrics::install();
     let stores = Stores::open(&settings, data_dir, &tasks, Keys::Needed).await?;
+    let sealing_key = sealing_key::load_or_create(&stores.data_dir).map_err(|err| Failure::running(&err))?;
     stores.engine.start_jobs();
     watch_metrics(&tasks, &stores, &settings, exporter.clone());
 

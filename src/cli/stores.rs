@@ -4,18 +4,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::config::Settings;
-use super::data_dir::DataDir;
+use super::data_dir::{self, DataDir};
 use super::failure::Failure;
 use super::master_keys;
 use crate::base::clock::Clock;
 use crate::base::disk_turns::DiskTurns;
 use crate::base::tasks::Tasks;
 use crate::blob;
+use crate::blob::local::Local;
 use crate::blob::metered::Metered;
-use crate::blob::open::{OpenError, open_url};
+use crate::blob::open::{OpenError, local_dir, open_url};
 use crate::engine::Engine;
-use crate::meta::Meta;
 use crate::meta::rocksdb::RocksDb;
+use crate::meta::{self, Meta, Step, Table};
 
 /// A data directory in use, and what works on it. Fields are dropped in their order: the directory is given back when
 /// everything on it is closed.
@@ -23,7 +24,7 @@ pub struct Stores {
     pub engine: Engine,
     pub meta: Meta,
     pub blobs: Arc<dyn blob::Store>,
-    _data_dir: DataDir,
+    pub data_dir: DataDir,
 }
 
 /// Whether the bytes of objects will be read or written, or only what is stored.
@@ -42,14 +43,10 @@ impl Stores {
         keys: Keys,
     ) -> Result<Stores, Failure> {
         let turns = DiskTurns::default();
+        let meta = open_meta(settings, &data_dir, &turns, tasks).await?;
+        check_blobs_are_there(settings, &data_dir, &meta).await?;
         let blobs = open_blobs(settings, data_dir.path(), &turns, tasks)?;
         let blobs: Arc<dyn blob::Store> = Arc::new(Metered::new(blobs));
-        let dir = data_dir.meta();
-        let metadata = settings.metadata.clone();
-        let opened = tasks.spawn_blocking(move || RocksDb::open_beside(&dir, metadata, &turns)).await;
-        let store =
-            opened.expect("opening the store does not panic").map_err(|err| Failure::running(&err))?;
-        let meta = Meta::new(store);
         let mut engine_settings = settings.engine.clone();
         if keys == Keys::Needed {
             let keyring = master_keys::load(&settings.encryption, &data_dir, &meta).await?;
@@ -58,7 +55,7 @@ impl Stores {
         blobs.sweep_unfinished().await.map_err(|err| Failure::running(&err))?;
         let engine =
             Engine::new(meta.clone(), Arc::clone(&blobs), Clock::system(), tasks.clone(), engine_settings);
-        Ok(Stores { engine, meta, blobs, _data_dir: data_dir })
+        Ok(Stores { engine, meta, blobs, data_dir })
     }
 }
 
@@ -69,6 +66,41 @@ pub fn check_blobs(settings: &Settings, tasks: &Tasks) -> Result<(), Failure> {
             open_blobs(settings, &settings.data_dir, &DiskTurns::default(), tasks).map(drop)
         }
         _ => Ok(()),
+    }
+}
+
+async fn open_meta(
+    settings: &Settings,
+    data_dir: &DataDir,
+    turns: &DiskTurns,
+    tasks: &Tasks,
+) -> Result<Meta, Failure> {
+    let dir = data_dir.meta();
+    data_dir.check_metadata(RocksDb::is_made(&dir)).map_err(|err| Failure::running(&err))?;
+    let (metadata, turns) = (settings.metadata.clone(), turns.clone());
+    let opened = tasks.spawn_blocking(move || RocksDb::open_beside(&dir, metadata, &turns)).await;
+    let store = opened.expect("opening the store does not panic").map_err(|err| Failure::running(&err))?;
+    Ok(Meta::new(store))
+}
+
+/// Refuses a folder in which no blob was ever kept while the metadata names some: a disk that is not mounted would
+/// fill the one below it, and every read would fail.
+async fn check_blobs_are_there(settings: &Settings, data_dir: &DataDir, meta: &Meta) -> Result<(), Failure> {
+    let Some(dir) = local_dir(settings.blobs_url.as_deref(), data_dir.path()) else { return Ok(()) };
+    if Local::is_made(&dir) {
+        return Ok(());
+    }
+    let names_some = meta.read(|read| {
+        let mut names_some = false;
+        read.scan(Table::Blobs, b"", &mut |_, _| {
+            names_some = true;
+            Step::Stop
+        })?;
+        Ok::<_, meta::Error>(names_some)
+    });
+    match names_some.await.map_err(|err| Failure::running(&err))? {
+        false => Ok(()),
+        true => Err(Failure::running(&data_dir::Error::BlobsLost { path: dir.display().to_string() })),
     }
 }
 

@@ -147,6 +147,22 @@ impl Gateway {
         self.child.is_some()
     }
 
+    /// Starts it and waits for the end that it comes to by itself; its exit code.
+    ///
+    /// # Panics
+    /// If it goes on running.
+    pub fn refused_start(&mut self) -> Option<i32> {
+        self.spawn(&[]);
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.try_wait() {
+                return status.code();
+            }
+            assert!(begun.elapsed() < PATIENCE, "it runs: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// `dovetail fsck` on the data of a gateway that is not running.
     pub fn fsck(&mut self, arguments: &[&str]) -> Output {
         assert!(!self.is_running(), "fsck needs the gateway to be stopped");

@@ -93,6 +93,11 @@ struct Folders {
 }
 
 impl Local {
+    /// Whether blobs were ever kept in `blobs`. Not so where a disk that holds them is not mounted.
+    pub fn is_made(blobs: &Path) -> bool {
+        blobs.join(fan_out(0)).is_dir()
+    }
+
     /// Opens, and makes where missing, `blobs` with its fan-out directories and `tmp`. Both must be on one file
     /// system. Two processes must not share them: the lock on `data_dir` sees to that.
     pub fn open(blobs: &Path, tmp: &Path, settings: Settings) -> Result<Local, Error> {

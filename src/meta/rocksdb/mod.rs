@@ -106,6 +106,11 @@ impl RocksDb {
         RocksDb::open_beside(dir, settings, &DiskTurns::default())
     }
 
+    /// Whether there is a store in `dir`: RocksDB writes CURRENT when it makes one, and replaces it ever after.
+    pub fn is_made(dir: &Path) -> bool {
+        dir.join("CURRENT").is_file()
+    }
+
     /// The same on a disk that others write to as well: commits go before their large writes.
     pub fn open_beside(dir: &Path, settings: Settings, turns: &DiskTurns) -> Result<Arc<RocksDb>, Error> {
         create_dir(dir)?;

@@ -113,3 +113,39 @@ async fn a_part_that_is_damaged_on_disk_is_not_copied_into_another_object() {
         assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status == 500));
     }
 }
+
+/// Takes a part of the data away, as a disk that is not mounted does, and puts it back. Until then nothing starts, and `fsck --repair` changes nothing.
+async fn check_that_nothing_goes_on_without(lost: &str, said: &str) {
+    let (mut gateway, file) = with_an_object().await;
+    assert!(gateway.stop().success());
+    let lost = gateway.data_dir().join(lost);
+    let aside = gateway.data_dir().join("aside");
+    std::fs::rename(&lost, &aside).unwrap();
+
+    assert_eq!(gateway.refused_start(), Some(1));
+    assert!(gateway.log().contains(said), "{}", gateway.log());
+    let checked = gateway.fsck(&["--repair"]);
+    let text = String::from_utf8_lossy(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(1), "{text}");
+    assert!(text.contains(said) && text.lines().count() == 1, "{text}");
+    assert!(!lost.exists(), "nothing is made in its place");
+
+    std::fs::rename(&aside, &lost).unwrap();
+    assert!(file.exists());
+    gateway.spawn(&[]);
+    gateway.wait_ready().await;
+    let answer = gateway.client().get(BUCKET, "key").await.unwrap().expect(200);
+    assert!(answer.body == bytes(5, LEN));
+}
+
+#[tokio::test]
+async fn a_gateway_whose_metadata_is_gone_does_not_begin_with_empty_metadata() {
+    check_that_nothing_goes_on_without("meta", "has been in use, but its metadata is not there").await;
+    check_that_nothing_goes_on_without("meta/CURRENT", "has been in use, but its metadata is not there")
+        .await;
+}
+
+#[tokio::test]
+async fn a_gateway_whose_blobs_are_gone_does_not_begin_without_them() {
+    check_that_nothing_goes_on_without("blobs", "holds no blobs, but the metadata names some").await;
+}

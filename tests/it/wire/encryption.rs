@@ -91,7 +91,7 @@ async fn the_master_key_is_needed_and_can_be_changed() {
     let old = std::fs::read_to_string(&file).unwrap();
     std::fs::remove_file(&file).unwrap();
     assert_eq!(gateway.fsck(&["--deep"]).status.code(), Some(0));
-    assert_eq!(refused_start(&mut gateway), Some(2));
+    assert_eq!(gateway.refused_start(), Some(2));
     assert!(gateway.log().contains("objects are encrypted with the master key"), "{}", gateway.log());
     assert!(!file.exists(), "a new key was made beside data that needs the old one");
 
@@ -113,17 +113,4 @@ async fn the_master_key_is_needed_and_can_be_changed() {
     read(&gateway).await;
     assert!(gateway.stop().success());
     assert_eq!(gateway.fsck(&["--deep"]).status.code(), Some(0));
-}
-
-/// The exit code of a gateway that does not start.
-fn refused_start(gateway: &mut Gateway) -> Option<i32> {
-    gateway.spawn(&[]);
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = gateway.try_wait() {
-            return status.code();
-        }
-        assert!(begun.elapsed() < Duration::from_secs(60), "it runs: {}", gateway.log());
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }

@@ -67,6 +67,8 @@ fn as_json(report: &FsckReport) -> String {
             "problem": format!("{:?}", finding.problem),
             "meaning": finding.problem.describe(),
             "subject": finding.subject,
+            "objects": finding.owners.names,
+            "objects_not_listed": finding.owners.unnamed,
             "repaired": finding.repaired,
         })
     });

@@ -132,7 +132,7 @@ async fn read_parts(
     Ok(())
 }
 
-fn split_part_key(key: &[u8]) -> Option<(keys::ContentId, u16)> {
+pub(super) fn split_part_key(key: &[u8]) -> Option<(keys::ContentId, u16)> {
     let id = keys::ContentId(*key.first_chunk::<16>()?);
     Some((id, keys::part_number(id, key)?))
 }
@@ -197,7 +197,7 @@ async fn read_backend(
 fn judge(id: BlobId, known: &Known, report: &mut FsckReport) {
     let Some(len) = known.record_len else {
         if known.named > 0 {
-            report.add(Problem::BlobRecordMissing, format!("blob {id}"));
+            report.add_of_blob(Problem::BlobRecordMissing, id, format!("blob {id}"));
         } else if known.counted.is_some() {
             report.add(Problem::CountDiffers, format!("blob {id} has a counter and no record"));
         }
@@ -219,9 +219,10 @@ fn judge(id: BlobId, known: &Known, report: &mut FsckReport) {
         report.add(Problem::PartDiffers, format!("blob {id} ends at {len}, a part at {}", known.end));
     }
     match known.stored_len {
-        None => report.add(Problem::BlobMissing, format!("blob {id} of {len} bytes")),
+        None => report.add_of_blob(Problem::BlobMissing, id, format!("blob {id} of {len} bytes")),
         Some(stored) if stored != len => {
-            report.add(Problem::BlobDiffers, format!("blob {id} has {stored} bytes, not {len}"));
+            let subject = format!("blob {id} has {stored} bytes, not {len}");
+            report.add_of_blob(Problem::BlobDiffers, id, subject);
         }
         Some(_) => {}
     }
@@ -239,7 +240,7 @@ async fn verify(engine: &Engine, id: BlobId, report: &mut FsckReport) -> Result<
     for index in 0..record.len.div_ceil(BLOCK_LEN) {
         match reading::read_block(&*reader, id, &record, index).await {
             Ok(block) => report.verified_len += block.len() as u64,
-            Err(Error::Storage(err)) => report.add(Problem::BlobCorrupt, err),
+            Err(Error::Storage(err)) => report.add_of_blob(Problem::BlobCorrupt, id, err),
             Err(err) => return Err(err),
         }
     }

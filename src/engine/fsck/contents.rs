@@ -89,10 +89,13 @@ pub(super) fn name(buckets: &Buckets, table: Table, stored: &[u8]) -> (Option<St
         (Table::Versions, Some((key, _))) => key,
         _ => key,
     };
-    let key = String::from_utf8_lossy(key);
-    let bucket = buckets.name(BucketId(*id));
-    let name = format!("{}/{}", bucket.as_deref().unwrap_or("?"), key.escape_debug());
-    (bucket, name)
+    (buckets.name(BucketId(*id)), shown(buckets, BucketId(*id), key))
+}
+
+/// Bucket and key for messages.
+pub(super) fn shown(buckets: &Buckets, bucket: BucketId, key: &[u8]) -> String {
+    let bucket = buckets.name(bucket);
+    format!("{}/{}", bucket.as_deref().unwrap_or("?"), String::from_utf8_lossy(key).escape_debug())
 }
 
 async fn check_version(

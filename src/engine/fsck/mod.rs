@@ -4,10 +4,12 @@
 //! (invariant 3), are deleted when that is asked for; anything else is reported and never guessed at.
 //!
 //! Memory is bounded: contents and blobs are looked at in slices of their random ids, and a store too large for one
-//! slice is gone through several times. `versions` checks the order of versions, `contents` everything else above the parts, `blobs` everything below.
+//! slice is gone through several times. `versions` checks the order of versions, `contents` everything else above the parts, `blobs` everything below,
+//! `owners` whose bytes are in a blob that something is wrong with.
 
 mod blobs;
 mod contents;
+mod owners;
 mod report;
 mod versions;
 
@@ -50,6 +52,7 @@ pub async fn fsck(engine: &Engine, options: FsckOptions) -> Result<FsckReport, E
     for slice in Slice::all(blobs) {
         blobs::check(engine, slice, options, &mut report).await?;
     }
+    owners::find(engine, &buckets, &mut report).await?;
     Ok(report)
 }
 

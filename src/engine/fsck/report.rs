@@ -1,5 +1,7 @@
 //! What a check found.
 
+use super::owners::Owners;
+use crate::blob::BlobId;
 use std::fmt;
 
 /// Findings that are kept; further ones are only counted, so that a store with a million of them can be reported.
@@ -37,12 +39,17 @@ impl FsckReport {
     }
 
     pub(super) fn add(&mut self, problem: Problem, subject: impl fmt::Display) {
-        self.push(Finding { problem, subject: subject.to_string(), repaired: false });
+        self.push(Finding::new(problem, None, subject));
+    }
+
+    /// The same of a blob in which somebody's bytes are.
+    pub(super) fn add_of_blob(&mut self, problem: Problem, blob: BlobId, subject: impl fmt::Display) {
+        self.push(Finding::new(problem, Some(blob), subject));
     }
 
     pub(super) fn add_repaired(&mut self, problem: Problem, subject: impl fmt::Display) {
         self.repaired += 1;
-        self.push(Finding { problem, subject: subject.to_string(), repaired: true });
+        self.push(Finding { repaired: true, ..Finding::new(problem, None, subject) });
     }
 
     fn push(&mut self, finding: Finding) {
@@ -59,12 +66,29 @@ pub struct Finding {
     pub problem: Problem,
     /// On what, and the numbers that differ.
     pub subject: String,
+    /// The blob, where it is one that somebody has bytes in.
+    pub(super) blob: Option<BlobId>,
+    /// Who that is.
+    pub owners: Owners,
     pub repaired: bool,
+}
+
+impl Finding {
+    fn new(problem: Problem, blob: Option<BlobId>, subject: impl fmt::Display) -> Finding {
+        let owners = Owners::default();
+        Finding { problem, subject: subject.to_string(), blob, owners, repaired: false }
+    }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.problem.describe(), self.subject)?;
+        if !self.owners.names.is_empty() {
+            write!(f, "; in it are bytes of {}", self.owners.names.join(", "))?;
+        }
+        if self.owners.unnamed > 0 {
+            write!(f, " and {} more", self.owners.unnamed)?;
+        }
         if self.repaired { f.write_str(" (repaired)") } else { Ok(()) }
     }
 }

@@ -463,6 +463,12 @@ async fn finds_what_is_wrong_with_blobs() {
     assert_eq!(kinds(&report), [Problem::BlobMissing]);
     let report = fsck(&fixture.engine, DEEP).await.unwrap();
     assert_eq!(kinds(&report), [Problem::BlobMissing, Problem::BlobCorrupt, Problem::BlobCorrupt]);
+    let owners = |index: usize| &report.findings[index].owners.names[..];
+    let upload = ContentId([9; 16]);
+    let copies = ["bucket/copied", "bucket/copy", &format!("bucket/upload upload {upload}")];
+    assert_eq!(owners(0), copies.map(str::to_string));
+    assert_eq!(owners(1), ["bucket/single"]);
+    assert!(report.findings[1].to_string().ends_with("; in it are bytes of bucket/single"));
     // A blob that was cut.
     fixture.blobs.delete(single).await.unwrap();
     let mut writer = fixture.blobs.create(single, None).await.unwrap();

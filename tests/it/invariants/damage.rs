@@ -65,6 +65,7 @@ async fn a_flipped_bit_cuts_the_answer_is_counted_and_named_by_fsck() {
     let blob = file.file_name().unwrap().to_str().unwrap();
     assert_eq!(found.status.code(), Some(1), "{text}");
     assert!(text.contains("a blob does not match its checksums") && text.contains(blob), "{text}");
+    assert!(text.contains("in it are bytes of bucket/key"), "{text}");
     // Damage is reported, never repaired away.
     assert_eq!(gateway.fsck(&["--deep", "--repair"]).status.code(), Some(1));
     flip_a_bit(&file, 2 * BLOCK_LEN + 70_000);

@@ -12,7 +12,8 @@ use crate::base::tasks::Tasks;
 use crate::engine::fsck::{FsckOptions, FsckReport};
 use crate::telemetry::log;
 
-/// Checks everything and prints what was found. Fails when something is wrong and was not repaired.
+/// Checks everything and prints what was found. Fails when something is wrong with what is kept; blobs that a crash
+/// left behind are told and are no failure.
 pub fn fsck(flags: Flags, deep: bool, repair: bool, json: bool) -> Result<(), Failure> {
     let variables = config::variables();
     let settings = config::load(flags, variables.iter().cloned())?;
@@ -31,7 +32,7 @@ pub fn fsck(flags: Flags, deep: bool, repair: bool, json: bool) -> Result<(), Fa
     let text = if json { as_json(&report) } else { as_text(&report) };
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|err| Failure::running(&err))?;
-    if report.is_clean() { Ok(()) } else { Err(Failure::Said) }
+    if report.is_sound() { Ok(()) } else { Err(Failure::Said) }
 }
 
 /// A line a finding, then the sums.
@@ -57,6 +58,13 @@ fn as_text(report: &FsckReport) -> String {
         (0, _) => "everything is as it should be".to_string(),
         (found, repaired) => format!("{found} found, {repaired} repaired"),
     });
+    if report.orphans > 0 {
+        let wrong = if report.is_sound() { "nothing is wrong: " } else { "" };
+        lines.push(format!(
+            "{wrong}{} blobs that a crash left behind take up {} bytes; --repair deletes them",
+            report.orphans, report.orphans_len
+        ));
+    }
     lines.join("\n") + "\n"
 }
 
@@ -74,6 +82,9 @@ fn as_json(report: &FsckReport) -> String {
     });
     let sums = json!({
         "clean": report.is_clean(),
+        "sound": report.is_sound(),
+        "orphans": report.orphans,
+        "orphans_bytes": report.orphans_len,
         "found": report.found,
         "repaired": report.repaired,
         "buckets": report.buckets,

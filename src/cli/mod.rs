@@ -84,7 +84,8 @@ Examples:
   dovetail fsck --config /etc/dovetail.toml --deep --json
       read every blob and compare it with its checksums; one JSON object a line
 
-Exit code 0 when everything is as it should be, or was repaired, else 1.";
+Exit code 0 when nothing is wrong with what is kept, else 1. Blobs that a crash left behind are no failure: they only take
+up space, until --repair deletes them.";
 
 #[derive(Args)]
 struct ServeArgs {

@@ -172,6 +172,17 @@ impl Gateway {
         command.output().expect("fsck can be started")
     }
 
+    /// Every byte is read, and there is not even a blob that a crash left behind.
+    ///
+    /// # Panics
+    /// If there is something.
+    pub fn check_that_fsck_finds_nothing(&mut self) {
+        let checked = self.fsck(&["--deep"]);
+        let text = [checked.stdout, checked.stderr].concat();
+        let text = String::from_utf8_lossy(&text);
+        assert!(checked.status.success() && text.contains("everything is as it should be"), "{text}");
+    }
+
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -188,7 +188,7 @@ async fn read_backend(
             engine.blobs.delete(entry.id).await?;
             report.add_repaired(Problem::BlobOrphaned, subject);
         } else {
-            report.add(Problem::BlobOrphaned, subject);
+            report.add_orphan(entry.len, subject);
         }
     }
     Ok(())

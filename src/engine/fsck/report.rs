@@ -26,6 +26,9 @@ pub struct FsckReport {
     pub queued: u64,
     /// Findings that were put right.
     pub repaired: u64,
+    /// Blobs without a record that still take up space, and their bytes: among what was found, and harmless.
+    pub orphans: u64,
+    pub orphans_len: u64,
     /// All findings, also those that are not listed.
     pub found: u64,
     /// The first of them.
@@ -38,6 +41,11 @@ impl FsckReport {
         self.found == self.repaired
     }
 
+    /// Nothing is wrong with what is kept. A crash can leave blobs without a record behind, which only take up space.
+    pub fn is_sound(&self) -> bool {
+        self.found == self.repaired + self.orphans
+    }
+
     pub(super) fn add(&mut self, problem: Problem, subject: impl fmt::Display) {
         self.push(Finding::new(problem, None, subject));
     }
@@ -45,6 +53,12 @@ impl FsckReport {
     /// The same of a blob in which somebody's bytes are.
     pub(super) fn add_of_blob(&mut self, problem: Problem, blob: BlobId, subject: impl fmt::Display) {
         self.push(Finding::new(problem, Some(blob), subject));
+    }
+
+    pub(super) fn add_orphan(&mut self, len: u64, subject: impl fmt::Display) {
+        self.orphans += 1;
+        self.orphans_len += len;
+        self.add(Problem::BlobOrphaned, subject);
     }
 
     pub(super) fn add_repaired(&mut self, problem: Problem, subject: impl fmt::Display) {

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod buffers;
 pub mod clock;
+pub mod disk_space;
 pub mod disk_turns;
 #[cfg(test)]
 pub mod document;

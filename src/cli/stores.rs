@@ -8,6 +8,7 @@ use super::data_dir::{self, DataDir};
 use super::failure::Failure;
 use super::master_keys;
 use crate::base::clock::Clock;
+use crate::base::disk_space::{file_system_len, fitted};
 use crate::base::disk_turns::DiskTurns;
 use crate::base::tasks::Tasks;
 use crate::blob;
@@ -77,7 +78,10 @@ async fn open_meta(
 ) -> Result<Meta, Failure> {
     let dir = data_dir.meta();
     data_dir.check_metadata(RocksDb::is_made(&dir)).map_err(|err| Failure::running(&err))?;
-    let (metadata, turns) = (settings.metadata.clone(), turns.clone());
+    let (mut metadata, turns) = (settings.metadata.clone(), turns.clone());
+    let len = file_system_len(&dir);
+    metadata.free_min_len = fitted(metadata.free_min_len, 8, len);
+    metadata.free_floor_len = fitted(metadata.free_floor_len, 16, len);
     let opened = tasks.spawn_blocking(move || RocksDb::open_beside(&dir, metadata, &turns)).await;
     let store = opened.expect("opening the store does not panic").map_err(|err| Failure::running(&err))?;
     Ok(Meta::new(store))
@@ -115,6 +119,10 @@ fn open_blobs(
     // Blobs of their own place are taken to be on a disk of their own.
     if url.is_none() {
         of_backends.local.turns = turns.clone();
+    }
+    if let Some(dir) = local_dir(url, data_dir) {
+        let reserve = &mut of_backends.local.free_len_min;
+        *reserve = fitted(*reserve, 4, file_system_len(&dir));
     }
     let opened = open_url(url, &settings.blob_options.0, data_dir, &of_backends, tasks);
     opened.map_err(|error| match error {

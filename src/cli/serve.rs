@@ -4,9 +4,10 @@
 //! engine's jobs, and the listener last. At the end the other way round: the listener and its connections, the jobs,
 //! the stores.
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use std::io::Write;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -135,6 +136,10 @@ impl FrontEnd for S3FrontEnd {
     fn administer(&self, req: Request<RequestBody>) -> BoxFuture<'static, Response<ResponseBody>> {
         let s3 = self.0.clone();
         Box::pin(async move { s3.administer(req).await })
+    }
+
+    fn unreadable(&self, status: StatusCode) -> Option<Response<Bytes>> {
+        Some(self.0.unreadable(status))
     }
 
     fn owns_every_path(&self, req: &Parts) -> bool {

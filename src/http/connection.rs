@@ -19,7 +19,7 @@ use crate::base::tasks::Tasks;
 use crate::telemetry::metrics;
 
 /// Bytes of a request's line and header together. S3's own limit on headers is 8 KiB and on query strings is not
-/// stated; presigned URLs with session tokens reach several KiB. What is over it gets 431 from hyper.
+/// stated; presigned URLs with session tokens reach several KiB. What is over it is refused by hyper.
 const HEADER_LEN_MAX: usize = 64 << 10;
 /// Header fields of a request, for HTTP/1.1: each takes memory beside its bytes.
 const HEADER_FIELDS_MAX: usize = 200;
@@ -90,7 +90,8 @@ where
         idle: settings.idle_timeout,
         write: settings.write_timeout,
     });
-    let stream = WatchedStream::new(stream, prefix, Arc::clone(&activity), settings.write_timeout);
+    let front_end = Arc::clone(&shared.front_end);
+    let stream = WatchedStream::new(stream, prefix, Arc::clone(&activity), settings.write_timeout, front_end);
     let service = Service::new(Arc::clone(shared), Arc::clone(&activity), peer);
     let stream = TokioIo::new(stream);
     match protocol {

@@ -17,6 +17,7 @@ mod answer_body;
 mod connection;
 pub mod own_endpoints;
 mod preface;
+mod refusal;
 mod request_body;
 mod service;
 mod stream;
@@ -24,6 +25,7 @@ mod stream;
 mod tests;
 pub mod tls;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use std::future::Future;
 use std::io;
@@ -59,6 +61,12 @@ pub trait FrontEnd: Send + Sync + 'static {
         _req: http::Request<RequestBody>,
     ) -> BoxFuture<'static, http::Response<ResponseBody>> {
         Box::pin(async { own_endpoints::unknown() })
+    }
+
+    /// What the client gets instead of a bare status when its request cannot be read at all; hyper has refused it with
+    /// this one. The connection ends after it.
+    fn unreadable(&self, _status: http::StatusCode) -> Option<http::Response<Bytes>> {
+        None
     }
 
     /// Whether paths under `/_/` mean something else in this request: with virtual-hosted-style buckets the whole

@@ -1,6 +1,8 @@
-//! A socket that tells what it does: bytes that came go to [`Activity`], and a write that makes no progress ends.
+//! A socket that tells what it does: bytes that came go to [`Activity`], and a write that makes no progress ends. What
+//! hyper refuses by itself leaves in the front end's words.
 
 use bytes::{Buf, Bytes};
+use http::StatusCode;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -11,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::activity::Activity;
-use super::connection;
+use super::{FrontEnd, connection, refusal};
 
 /// A socket, or a TLS session over one.
 pub struct WatchedStream<S> {
@@ -23,6 +25,9 @@ pub struct WatchedStream<S> {
     /// Runs while a write waits.
     stall: Option<Pin<Box<Sleep>>>,
     stalling: bool,
+    front_end: Arc<dyn FrontEnd>,
+    /// What is left of the front end's answer to what cannot be read, once there is one; nothing comes after it.
+    refusal: Option<Bytes>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
@@ -31,8 +36,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
         prefix: Bytes,
         activity: Arc<Activity>,
         write_timeout: Duration,
+        front_end: Arc<dyn FrontEnd>,
     ) -> WatchedStream<S> {
-        WatchedStream { inner, prefix, activity, write_timeout, stall: None, stalling: false }
+        WatchedStream {
+            inner,
+            prefix,
+            activity,
+            write_timeout,
+            stall: None,
+            stalling: false,
+            front_end,
+            refusal: None,
+        }
+    }
+
+    /// Writes the front end's words in place of the `len` bytes with which hyper refuses a request.
+    fn poll_refuse(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<io::Result<usize>> {
+        while let Some(refusal) = self.refusal.as_mut().filter(|refusal| !refusal.is_empty()) {
+            let written = Pin::new(&mut self.inner).poll_write(cx, refusal);
+            let written = ready!(self.watch(cx, written))?;
+            if let Some(refusal) = &mut self.refusal {
+                refusal.advance(written);
+            }
+        }
+        Poll::Ready(Ok(len))
+    }
+
+    /// Whether a write is to be answered by [`WatchedStream::poll_refuse`].
+    fn refuses(&mut self, status: Option<StatusCode>) -> bool {
+        if let Some(status) = status
+            && self.refusal.is_none()
+        {
+            self.refusal = self.front_end.unreadable(status).as_ref().map(refusal::on_the_wire);
+        }
+        self.refusal.is_some()
     }
 
     /// Passes on what a write said, and ends one that has made no progress for too long.
@@ -77,6 +114,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.refuses(refusal::status_of(buf)) {
+            return self.poll_refuse(cx, buf.len());
+        }
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.watch(cx, written)
     }
@@ -86,6 +126,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.refuses(refusal::status_of_slices(bufs)) {
+            return self.poll_refuse(cx, bufs.iter().map(|buf| buf.len()).sum());
+        }
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
         self.watch(cx, written)
     }

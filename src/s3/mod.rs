@@ -45,11 +45,13 @@ use crate::wire::bucket_name;
 use crate::wire::error_code::ErrorCode;
 use auth::{Authenticated, Authenticator, Sender};
 use body::Incoming;
+use bytes::Bytes;
 use error::S3Error;
 use futures::FutureExt as _;
 use http::header::ORIGIN;
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::{BodyExt as _, Collected};
 use query::Query;
 use request::Request;
 use response::{RequestId, Response};
@@ -138,6 +140,25 @@ impl S3 {
     /// Answers an administrative request, one below `/_/admin/`.
     pub async fn administer(&self, req: http::Request<RequestBody>) -> http::Response<ResponseBody> {
         admin::answer(self, req).await
+    }
+
+    /// What the client of a request gets that HTTP's own layer could not read and refused with this status: AWS's error,
+    /// with ids like every other.
+    pub fn unreadable(&self, status: StatusCode) -> http::Response<Bytes> {
+        let id = RequestId::random();
+        let error = match status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ErrorCode::RequestHeaderSectionTooLarge.into(),
+            StatusCode::URI_TOO_LONG => ErrorCode::InvalidURI.into(),
+            _ => S3Error::new(ErrorCode::BadRequest, "An error occurred when parsing the HTTP request."),
+        };
+        log_error(&error, &id, "unknown", 0);
+        let mut answer = error.into_response(&id, "", false);
+        metrics::REQUESTS.add(1, &["unknown", metrics::status_class(answer.status().as_u16())]);
+        id.stamp(answer.headers_mut(), self.0.engine.clock().now_ms());
+        // A document is whole at once.
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().now_or_never().and_then(Result::ok).map(Collected::to_bytes);
+        http::Response::from_parts(parts, body.unwrap_or_default())
     }
 
     /// Answers a request. Whatever it is, there is an answer: what fails is an S3 error, also when it is our fault.

@@ -85,7 +85,8 @@ async fn headers_without_end_are_refused() {
         let mut socket = Socket::connect(&gateway).await;
         socket.send_until_cut(format!("GET /bucket HTTP/1.1\r\nhost: x\r\n{header}\r\n")).await;
         let answer = String::from_utf8_lossy(&socket.rest().await).into_owned();
-        assert!(answer.starts_with("HTTP/1.1 431"), "{answer:.100}");
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer:.100}");
+        assert!(answer.contains("<Code>RequestHeaderSectionTooLarge</Code>"), "{answer}");
     }
     for nonsense in ["\r\n\r\n\r\nnonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET  HTTP/1.1\r\n\r\n"] {
         let mut socket = Socket::connect(&gateway).await;
@@ -93,6 +94,21 @@ async fn headers_without_end_are_refused() {
         socket.finish_sending().await;
         let answer = String::from_utf8_lossy(&socket.rest().await).into_owned();
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 400"), "{nonsense:?}: {answer:.100}");
+    }
+    for length in ["five", "-1", "5, 6", "18446744073709551616"] {
+        let mut socket = Socket::connect(&gateway).await;
+        socket
+            .send_until_cut(format!(
+                "PUT /bucket/key HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n"
+            ))
+            .await;
+        let (status, headers) = socket.head().await;
+        assert_eq!((status, headers["connection"].as_bytes()), (400, &b"close"[..]), "{length}");
+        let id = headers["x-amz-request-id"].to_str().unwrap().to_owned();
+        let document = String::from_utf8_lossy(&socket.rest().await).into_owned();
+        assert_eq!(document.len().to_string(), headers["content-length"].to_str().unwrap());
+        assert!(document.contains("<Code>BadRequest</Code>"), "{document}");
+        assert!(document.contains(&format!("<RequestId>{id}</RequestId>")), "{document}");
     }
     gateway.client().send("HEAD", "/bucket", &[], "").await.unwrap().expect(200);
 }

@@ -2,6 +2,7 @@
 
 use crate::base::body::Peer;
 use crate::base::limits::HEADER_SECTION_LEN_MAX;
+use crate::engine;
 use crate::engine::access::acl;
 use crate::engine::access::lists::Asker;
 use crate::engine::named_bucket::NamedBucket;
@@ -166,8 +167,7 @@ pub fn url(parts: &Parts) -> String {
 
 /// Whether a text can be a version id: letters, digits and a few others, at most 1,024 bytes.
 pub fn is_version_id(text: &str) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    (1..=1024).contains(&text.len()) && text.bytes().all(is_allowed)
+    engine::objects::is_version_id(text)
 }
 
 /// A header's value as text; several are joined with commas. Bytes that are not UTF-8 are replaced.

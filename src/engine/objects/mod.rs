@@ -13,7 +13,7 @@ mod version_id;
 mod tests;
 
 pub use history::{is_among_newest, lone_marker, old_version};
-pub use version_id::NULL_VERSION;
+pub use version_id::{NULL_VERSION, is_well_formed as is_version_id};
 
 use crate::engine::conditions::WriteConditions;
 use crate::engine::named_bucket::NamedBucket;

@@ -28,6 +28,11 @@ pub fn sequence(id: &str) -> Option<u64> {
     Some(u64::from_be_bytes(*sequence))
 }
 
+/// Whether a version could be called this, or could have been.
+pub fn is_well_formed(id: &str) -> bool {
+    id == NULL_VERSION || sequence(id).is_some()
+}
+
 /// The number after `newest`: a time, so that numbers are not used again after a version is removed, unless the clock
 /// is behind the newest version's.
 pub fn next_sequence(newest: u64, now_ms: i64) -> u64 {

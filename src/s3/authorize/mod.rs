@@ -171,13 +171,18 @@ pub async fn rename_source(s3: &S3, request: &Request, key: &str) -> Result<bool
     sees_absence(s3, request, &source, &access).await
 }
 
+/// Characters of an account's id on AWS.
+const ACCOUNT_ID_LEN: usize = 12;
+
 /// What the caller asked to see must be the owner's to show: an id that is not the owner's is somebody else's. On AWS
-/// an account's id has 12 digits; here any text can be one, and all but none is.
+/// an account's id has 12 digits; here any text of that length or more can be one, and a shorter one if it is the owner's.
 pub fn expected_owner(expected: Option<&HeaderValue>, bucket: &BucketRecord) -> Result<(), S3Error> {
     match expected.map(HeaderValue::as_bytes) {
         None => Ok(()),
-        Some(b"") => Err(ErrorCode::InvalidBucketOwnerAWSAccountID.into()),
         Some(expected) if expected == bucket.owner.as_bytes() => Ok(()),
+        Some(expected) if expected.len() < ACCOUNT_ID_LEN => {
+            Err(ErrorCode::InvalidBucketOwnerAWSAccountID.into())
+        }
         Some(_) => Err(ErrorCode::AccessDenied.into()),
     }
 }

@@ -175,11 +175,11 @@ async fn who_may_not_list_is_not_told_what_is_absent() {
     client.set_policy(&allow(r#"["s3:GetObject","s3:GetObjectVersion"]"#, OBJECTS)).await;
     bob.get("/bucket/missing").await.expect_error(403, "AccessDenied");
     bob.head("/bucket/missing").await.expect(403);
-    bob.get("/bucket/key?versionId=unknown").await.expect_error(403, "AccessDenied");
+    bob.get(&format!("/bucket/key?versionId={NEVER_A_VERSION}")).await.expect_error(403, "AccessDenied");
     client.get("/bucket/missing").await.expect_error(404, "NoSuchKey");
     client.set_policy(&allow(r#"["s3:GetObject","s3:GetObjectVersion","s3:ListBucket"]"#, EVERYTHING)).await;
     bob.get("/bucket/missing").await.expect_error(404, "NoSuchKey");
-    bob.get("/bucket/key?versionId=unknown").await.expect_error(403, "AccessDenied");
+    bob.get(&format!("/bucket/key?versionId={NEVER_A_VERSION}")).await.expect_error(403, "AccessDenied");
     // The prefix that may be listed is the one whose keys are known to be absent.
     let on_prefix = r#"{"StringLike":{"s3:prefix":"public/*"}}"#;
     let list = part("Allow", r#""*""#, r#""s3:ListBucket""#, EVERYTHING, on_prefix);

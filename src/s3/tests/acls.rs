@@ -203,7 +203,7 @@ async fn every_version_has_a_list_of_its_own() {
     assert_eq!((grants(&current).len(), current.header("x-amz-version-id")), (1, second));
     client.delete("/bucket/key").await.expect(204);
     client.get("/bucket/key?acl").await.expect_error(405, "MethodNotAllowed");
-    client.get("/bucket/key?acl&versionId=other").await.expect_error(404, "NoSuchVersion");
+    client.get("/bucket/key?acl&versionId=other").await.expect_error(400, "InvalidArgument");
 }
 
 #[tokio::test]

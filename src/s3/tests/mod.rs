@@ -41,6 +41,8 @@ use http_body_util::{BodyExt as _, StreamBody};
 /// 2026-01-01T00:00:00Z.
 const NOW_MS: i64 = 1_767_225_600_000;
 const NOW_S: i64 = NOW_MS / 1000;
+/// A version id that is well-formed, and no version's.
+const NEVER_A_VERSION: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 const HOST: &str = "s3.example.test";
 
 /// A gateway with two users, and the first one's way to it.

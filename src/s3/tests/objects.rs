@@ -196,8 +196,16 @@ async fn conditions_of_writes_and_deletes() {
     delete(&[("x-amz-if-match-size", "2")], "/bucket/key").await.expect_error(412, "PreconditionFailed");
     delete(&[("x-amz-if-match-size", "two")], "/bucket/key").await.expect_error(400, "InvalidArgument");
     delete(&[], "/bucket/key?versionId=").await.expect_error(400, "InvalidArgument");
-    delete(&[], "/bucket/key?versionId=abc").await.expect(204);
-    client.get("/bucket/key?versionId=abc").await.expect_error(404, "NoSuchVersion");
+    for malformed in ["abc", "%20", "Null", "null%20"] {
+        let path = format!("/bucket/key?versionId={malformed}");
+        delete(&[], &path).await.expect_error(400, "InvalidArgument");
+        client.head(&path).await.expect(400);
+        let refused = client.get(&path).await.expect_error(400, "InvalidArgument");
+        assert_eq!(refused.element("Message"), "Invalid version id specified");
+    }
+    let unknown = format!("/bucket/key?versionId={NEVER_A_VERSION}");
+    delete(&[], &unknown).await.expect(204);
+    client.get(&unknown).await.expect_error(404, "NoSuchVersion");
     client.get("/bucket/key?versionId=%20").await.expect_error(400, "InvalidArgument");
     client.get("/bucket/key?versionId=null").await.expect(200);
     delete(&[("if-match", &etag), ("x-amz-if-match-size", "1")], "/bucket/key").await.expect(204);
@@ -313,7 +321,7 @@ async fn copies_that_cannot_be_are_explained() {
         (vec![("x-amz-copy-source", "bucket/missing")], 404, "NoSuchKey"),
         (vec![("x-amz-copy-source", "missing/a")], 404, "NoSuchBucket"),
         (vec![("x-amz-copy-source", "bobs/a")], 403, "AccessDenied"),
-        (vec![("x-amz-copy-source", "bucket/a?versionId=x")], 404, "NoSuchVersion"),
+        (vec![("x-amz-copy-source", "bucket/a?versionId=x")], 400, "InvalidArgument"),
         (vec![("x-amz-copy-source", "bucket")], 400, "InvalidArgument"),
         (vec![("x-amz-copy-source", "bucket/%zz")], 400, "InvalidArgument"),
         (vec![("x-amz-copy-source", "arn:aws:s3:us-west-2:1:accesspoint/x/object/k")], 501, "NotImplemented"),
@@ -352,7 +360,7 @@ async fn many_objects_are_deleted_at_once() {
     }
     let list = "<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Object><Key>a</Key></Object><Object><Key>missing</Key></Object>\
                 <Object><Key>c&#x1;</Key></Object><Object><Key>b</Key><ETag>\"other\"</ETag></Object>\
-                <Object><Key>d</Key><VersionId>?</VersionId></Object><Object><Key>a</Key></Object></Delete>";
+                <Object><Key>d</Key><VersionId>abc</VersionId></Object><Object><Key>a</Key></Object></Delete>";
     let answer = client.post("/bucket?delete", list).await.expect(200);
     assert_eq!(answer.elements("Key"), ["a", "missing", "c&#x1;", "b", "d", "a"]);
     assert_eq!(answer.elements("Code"), ["PreconditionFailed", "NoSuchVersion"]);
@@ -412,7 +420,8 @@ async fn a_copy_without_source_names_the_source() {
     let copy = |source: &str| client.ask("PUT", "/bucket/copy").header("x-amz-copy-source", source).send();
     assert_eq!(copy("bucket/absent").await.expect_error(404, "NoSuchKey").elements("Key"), ["absent"]);
     client.put("/bucket/key", "bytes").await.expect(200);
-    let answer = copy("bucket/key?versionId=abc").await.expect_error(404, "NoSuchVersion");
+    let unknown = format!("bucket/key?versionId={NEVER_A_VERSION}");
+    let answer = copy(&unknown).await.expect_error(404, "NoSuchVersion");
     assert_eq!(answer.elements("Key"), ["key"]);
     let unmatched =
         client.ask("PUT", "/bucket/copy").header("x-amz-copy-source", "bucket/key").header("if-match", "x");

@@ -73,9 +73,11 @@ async fn tags_belong_to_something_that_is_there() {
     for (method, body) in
         [("PUT", document(&[("a", "1")])), ("GET", String::new()), ("DELETE", String::new())]
     {
+        let unknown = format!("/bucket/key?tagging&versionId={NEVER_A_VERSION}");
         for (target, status, code) in [
             ("/bucket/missing?tagging", 404, "NoSuchKey"),
-            ("/bucket/key?tagging&versionId=other", 404, "NoSuchVersion"),
+            ("/bucket/key?tagging&versionId=other", 400, "InvalidArgument"),
+            (unknown.as_str(), 404, "NoSuchVersion"),
             ("/bucket/key?tagging&versionId=%20", 400, "InvalidArgument"),
             ("/missing/key?tagging", 404, "NoSuchBucket"),
             ("/missing?tagging", 404, "NoSuchBucket"),

@@ -15,7 +15,7 @@ use crate::wire::sigv4::{PayloadKind, Verified};
 use async_trait::async_trait;
 use bytes::Bytes;
 use dovetail_digest::{Algorithm, Digest, Hasher};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, Version};
 use http_body_util::{BodyExt as _, Empty};
@@ -58,6 +58,7 @@ impl Incoming {
         {
             return Err(ErrorCode::MissingContentLength.into());
         }
+        check_transfer_encoding(&parts.headers)?;
         let body = self.into_body(parts, promised)?;
         match body.len {
             Some(len) if len > PART_LEN_MAX => Err(S3Error::from(ErrorCode::EntityTooLarge)
@@ -91,6 +92,16 @@ impl Incoming {
         let claims = Claims { md5: promised.md5, checksum: promised.checksum };
         let source = IncomingSource { body: self.body, framing, pending: Bytes::new(), claims };
         Ok(Body { source: Box::new(source), len, algorithm: promised.algorithm() })
+    }
+}
+
+/// HTTP's own layer undoes `chunked` and no other coding: kept as they came, the bytes would be others than the
+/// client's.
+fn check_transfer_encoding(headers: &HeaderMap) -> Result<(), S3Error> {
+    let is_undone = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    match headers.get_all(TRANSFER_ENCODING).iter().all(is_undone) {
+        true => Ok(()),
+        false => Err(S3Error::from(ErrorCode::NotImplemented).field("Header", "Transfer-Encoding")),
     }
 }
 

@@ -76,6 +76,10 @@ impl Keyring {
         self.masters.iter().map(|master| master.fingerprint.as_str())
     }
 
+    pub fn has_kms_keys(&self) -> bool {
+        !self.kms.is_empty()
+    }
+
     /// The name of the key that a client means: the name itself, or an ARN that ends in it.
     pub fn kms_key_name<'a>(&self, key_id: &'a str) -> &'a str {
         match key_id.rsplit_once(":key/") {

@@ -85,6 +85,10 @@ async fn lengths_are_kept() {
     chunked.frames([Ok("in ".into()), Ok("pieces".into())]).send().await.expect(200);
     assert_eq!(client.get("/bucket/key").await.expect(200).text(), "in pieces");
     let chunked = client.ask("PUT", "/bucket/key").header("transfer-encoding", "chunked");
+    for coded in ["gzip, chunked", "gzip", "chunked, chunked"] {
+        let coded = client.ask("PUT", "/bucket/coded").header("transfer-encoding", coded);
+        coded.frames([Ok("packed".into())]).send().await.expect_error(501, "NotImplemented");
+    }
     let short = chunked.header("x-amz-decoded-content-length", "3").frames([Ok("four".into())]);
     short.send().await.expect_error(400, "IncompleteBody");
 }

@@ -9,7 +9,8 @@
 
 use crate::engine::Error;
 use crate::meta::records::{
-    Acl, BucketRecord, Grant, Grantee, Group, ObjectOwnership, Permission, UploadRecord, VersionRecord,
+    Acl, BucketRecord, Grant, Grantee, Group, ListedVersion, ObjectOwnership, Permission, UploadRecord,
+    VersionRecord,
 };
 
 /// More grants than this are refused, which bounds what a decision costs.
@@ -64,7 +65,7 @@ pub fn owner_of<'a>(bucket: &'a BucketRecord, version: &'a VersionRecord) -> &'a
 }
 
 /// Makes a version say who its owner is, for listings.
-pub fn show_owner(bucket: &BucketRecord, version: &mut VersionRecord) {
+pub fn show_owner(bucket: &BucketRecord, version: &mut ListedVersion) {
     if is_disabled(bucket) && version.owner != bucket.owner {
         version.owner.clone_from(&bucket.owner);
     }

@@ -41,7 +41,12 @@ pub fn current(read: &dyn Read, bucket: BucketId, key: &str) -> Result<Option<Ve
 
 /// What a version is called on the wire.
 pub fn wire_id(version: &VersionRecord) -> &str {
-    version.version_id.as_deref().unwrap_or(NULL_VERSION)
+    listed_id(&version.version_id)
+}
+
+/// The same from a record's own id, as listings have it.
+pub fn listed_id(version_id: &Option<String>) -> &str {
+    version_id.as_deref().unwrap_or(NULL_VERSION)
 }
 
 /// A version as a read finds it: an object, never a delete marker.

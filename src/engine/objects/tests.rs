@@ -88,7 +88,7 @@ impl Bucket {
             VersionEntry::Version { version, is_latest, .. } => {
                 let latest = if is_latest { "+" } else { "" };
                 let marker = if version.delete_marker { "x" } else { "" };
-                format!("{latest}{}{marker}", wire_id(&version))
+                format!("{latest}{}{marker}", listed_id(&version.version_id))
             }
             VersionEntry::CommonPrefix(prefix) => prefix,
         });

@@ -36,7 +36,7 @@ pub use object_lock::{BucketLock, DefaultRetention, ObjectLock, Retention, Reten
 pub use rename::RenameRecord;
 pub use upload::{CompletedRecord, FoundVersion, ProgressRecord, UploadRecord};
 pub use user::{AccessKeyRecord, UserRecord};
-pub use version::{Body, Checksum, ChecksumKind, ETag, Metadata, VersionRecord};
+pub use version::{Body, Checksum, ChecksumKind, ETag, ListedVersion, Metadata, VersionRecord};
 pub use website::{RoutingRule, WebsiteRecord};
 
 use super::{Error, ErrorKind};
@@ -60,13 +60,17 @@ pub trait Record: Sized + for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()
 
     /// Reads what [`Record::encode`] wrote. Anything else is [`ErrorKind::Corrupt`], never a guess.
     fn decode(bytes: &[u8]) -> Result<Self, Error> {
-        let corrupt =
-            |why: String| Error::new(ErrorKind::Corrupt, format!("cannot read a {}: {why}", Self::NAME));
-        match bytes.split_first() {
-            Some((&FORMAT, body)) => minicbor::decode(body).map_err(|err| corrupt(err.to_string())),
-            Some((format, _)) => Err(corrupt(format!("its format {format} is not known to this version"))),
-            None => Err(corrupt("it is empty".to_string())),
-        }
+        decode(Self::NAME, bytes)
+    }
+}
+
+/// Reads all or some fields of the encoded record that is called `name`.
+fn decode<'b, T: minicbor::Decode<'b, ()>>(name: &str, bytes: &'b [u8]) -> Result<T, Error> {
+    let corrupt = |why: String| Error::new(ErrorKind::Corrupt, format!("cannot read a {name}: {why}"));
+    match bytes.split_first() {
+        Some((&FORMAT, body)) => minicbor::decode(body).map_err(|err| corrupt(err.to_string())),
+        Some((format, _)) => Err(corrupt(format!("its format {format} is not known to this version"))),
+        None => Err(corrupt("it is empty".to_string())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Versions of objects.
 
-use super::{Acl, EncryptionRecord, ObjectLock};
+use super::{Acl, EncryptionRecord, ObjectLock, Record};
+use crate::meta::Error;
 use crate::meta::keys::ContentId;
 use minicbor::{Decode, Encode};
 use std::fmt;
@@ -42,6 +43,51 @@ pub struct VersionRecord {
     /// `None`: the bytes are kept as they came.
     #[cbor(n(10), default)]
     pub encryption: Option<EncryptionRecord>,
+}
+
+/// What listings say of a version: these fields of its [`VersionRecord`], read without the others. A page has a thousand
+/// of them, and what a client says about an object is some kilobytes.
+#[derive(Clone, Debug, PartialEq, Eq, Decode)]
+pub struct ListedVersion {
+    #[n(0)]
+    pub version_id: Option<String>,
+    #[n(1)]
+    pub modified_ms: i64,
+    #[n(2)]
+    pub len: u64,
+    #[n(3)]
+    pub etag: ETag,
+    #[n(4)]
+    pub checksum: Option<ListedChecksum>,
+    #[n(6)]
+    pub metadata: ListedMetadata,
+    #[n(7)]
+    pub owner: String,
+    #[n(8)]
+    pub delete_marker: bool,
+}
+
+/// Which [`Checksum`] a version has, without its value.
+#[derive(Clone, Debug, PartialEq, Eq, Decode)]
+pub struct ListedChecksum {
+    #[n(0)]
+    pub algorithm: String,
+    #[n(1)]
+    pub kind: ChecksumKind,
+}
+
+/// What listings say of [`Metadata`].
+#[derive(Clone, Debug, PartialEq, Eq, Decode)]
+pub struct ListedMetadata {
+    #[n(2)]
+    pub storage_class: Option<String>,
+}
+
+impl ListedVersion {
+    /// Reads it from an encoded [`VersionRecord`]. Anything else is [`ErrorKind::Corrupt`](crate::meta::ErrorKind).
+    pub fn decode(record: &[u8]) -> Result<ListedVersion, Error> {
+        super::decode(VersionRecord::NAME, record)
+    }
 }
 
 /// Where a version's bytes are.
@@ -141,5 +187,69 @@ impl Metadata {
     /// What listings show of it. The rest is some kilobytes, times a thousand entries on a page.
     pub fn listed(self) -> Metadata {
         Metadata { storage_class: self.storage_class, ..Metadata::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two structures read one record: they have to mean the same fields by the same numbers.
+    #[test]
+    fn what_is_listed_of_a_version_is_what_its_record_says() {
+        let text = |text: &str| text.to_string();
+        let metadata = Metadata {
+            headers: vec![(text("content-type"), text("text/plain"))],
+            user: vec![(text("a"), text("b"))],
+            storage_class: Some(text("GLACIER")),
+            tags: vec![(text("c"), text("d"))],
+        };
+        let version = VersionRecord {
+            version_id: Some(text("v")),
+            modified_ms: -1,
+            len: 2,
+            etag: ETag { md5: [3; 16], parts: Some(4) },
+            checksum: Some(Checksum {
+                algorithm: text("CRC32"),
+                kind: ChecksumKind::Composite,
+                value: vec![5; 4],
+            }),
+            body: Body::Single(ContentId([6; 16])),
+            metadata,
+            owner: text("o"),
+            delete_marker: true,
+            sequence: 7,
+            lock: None,
+            acl: None,
+            encryption: None,
+        };
+        let bare = VersionRecord {
+            version_id: None,
+            checksum: None,
+            body: Body::Empty,
+            metadata: Metadata::default(),
+            delete_marker: false,
+            ..version.clone()
+        };
+        for version in [version, bare] {
+            let listed = ListedVersion::decode(&Record::encode(&version)).unwrap();
+            let checksum =
+                version.checksum.map(|Checksum { algorithm, kind, .. }| ListedChecksum { algorithm, kind });
+            let expected = ListedVersion {
+                version_id: version.version_id,
+                modified_ms: version.modified_ms,
+                len: version.len,
+                etag: version.etag,
+                checksum,
+                metadata: ListedMetadata { storage_class: version.metadata.storage_class },
+                owner: version.owner,
+                delete_marker: version.delete_marker,
+            };
+            assert_eq!(listed, expected);
+        }
+        assert_eq!(
+            ListedVersion::decode(&[9, 1]).unwrap_err().to_string(),
+            "cannot read a version record: its format 9 is not known to this version"
+        );
     }
 }

@@ -2,9 +2,9 @@
 
 use super::list_objects::{Listing, write_version};
 use crate::engine;
-use crate::engine::objects::wire_id;
+use crate::engine::objects::listed_id;
 use crate::engine::ops::list_object_versions::{ListObjectVersions, VersionEntry, VersionPage};
-use crate::meta::records::VersionRecord;
+use crate::meta::records::ListedVersion;
 use crate::s3::S3;
 use crate::s3::error::S3Error;
 use crate::s3::request::{Request, is_version_id};
@@ -72,11 +72,11 @@ async fn page(
     Ok(engine::ops::list_object_versions::list_object_versions(s3.engine(), asked).await?)
 }
 
-fn write_entry(document: &mut Writer, s3: &S3, (version, is_latest): (&VersionRecord, bool), key: &str) {
+fn write_entry(document: &mut Writer, s3: &S3, (version, is_latest): (&ListedVersion, bool), key: &str) {
     document
         .open(if version.delete_marker { "DeleteMarker" } else { "Version" })
         .text("Key", key)
-        .text("VersionId", wire_id(version))
+        .text("VersionId", listed_id(&version.version_id))
         .flag("IsLatest", is_latest);
     if version.delete_marker {
         document.time("LastModified", version.modified_ms.div_euclid(1000));

@@ -2,7 +2,7 @@
 
 use crate::engine;
 use crate::engine::ops::list_objects::{ListAfter, ListEntry, ListObjects, ObjectPage};
-use crate::meta::records::VersionRecord;
+use crate::meta::records::ListedVersion;
 use crate::s3::S3;
 use crate::s3::error::S3Error;
 use crate::s3::listing::{self, Encoding};
@@ -109,7 +109,7 @@ impl Listing {
 }
 
 /// What a listing says about an object after its key.
-pub fn write_version(document: &mut Writer, s3: &S3, version: &VersionRecord, with_owner: bool) {
+pub fn write_version(document: &mut Writer, s3: &S3, version: &ListedVersion, with_owner: bool) {
     document.time("LastModified", version.modified_ms.div_euclid(1000));
     document.etag("ETag", &version.etag.to_string());
     if let Some(checksum) = &version.checksum {

@@ -89,7 +89,7 @@ impl Bucket {
             VersionEntry::Version { key, version, is_latest, .. } => {
                 let latest = if is_latest { "+" } else { "" };
                 let marker = if version.delete_marker { "x" } else { "" };
-                format!("{latest}{key} {}{marker}", objects::wire_id(&version))
+                format!("{latest}{key} {}{marker}", objects::listed_id(&version.version_id))
             }
             VersionEntry::CommonPrefix(prefix) => prefix,
         });

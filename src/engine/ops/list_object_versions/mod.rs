@@ -14,7 +14,7 @@ use crate::engine::named_bucket::NamedBucket;
 use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error, objects};
 use crate::meta::keys::{self, BucketId};
-use crate::meta::records::{BucketRecord, Record, VersionRecord};
+use crate::meta::records::{BucketRecord, ListedVersion};
 use crate::meta::{ErrorKind, Read, Table};
 use rows::Rows;
 
@@ -45,12 +45,11 @@ pub struct VersionPage {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "most entries are versions")]
 pub enum VersionEntry {
     /// An object or a delete marker.
     Version {
         key: String,
-        version: VersionRecord,
+        version: ListedVersion,
         /// It is the key's newest.
         is_latest: bool,
     },
@@ -104,8 +103,7 @@ fn page(read: &dyn Read, record: &BucketRecord, request: &ListObjectVersions) ->
             others.seek(after.as_deref());
             continue;
         }
-        let version = VersionRecord::decode(&row.value)?;
-        let mut version = VersionRecord { metadata: version.metadata.listed(), ..version };
+        let mut version = ListedVersion::decode(&row.value)?;
         acl::show_owner(record, &mut version);
         let is_latest = begun.as_ref() != Some(&key);
         begun = Some(key.clone());
@@ -116,7 +114,7 @@ fn page(read: &dyn Read, record: &BucketRecord, request: &ListObjectVersions) ->
 fn marker(entry: &VersionEntry) -> (String, Option<String>) {
     match entry {
         VersionEntry::Version { key, version, .. } => {
-            (key.clone(), Some(objects::wire_id(version).to_string()))
+            (key.clone(), Some(objects::listed_id(&version.version_id).to_string()))
         }
         VersionEntry::CommonPrefix(prefix) => (prefix.clone(), None),
     }

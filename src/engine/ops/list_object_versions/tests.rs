@@ -123,7 +123,7 @@ async fn who_deletes_what_a_page_showed_misses_nothing() {
             let page = list_object_versions(&fixture.engine, request.clone()).await.unwrap();
             for entry in &page.entries {
                 let VersionEntry::Version { key, version, .. } = entry else { panic!("{entry:?}") };
-                delete(&fixture, key, Some(objects::wire_id(version))).await;
+                delete(&fixture, key, Some(objects::listed_id(&version.version_id))).await;
                 deleted += 1;
             }
             let Some((key, id)) = page.next else { break };

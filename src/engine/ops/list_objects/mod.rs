@@ -9,7 +9,7 @@ use crate::engine::named_bucket::NamedBucket;
 use crate::engine::prefixes::common_prefix;
 use crate::engine::{Engine, Error};
 use crate::meta::keys::{self, BucketId};
-use crate::meta::records::{BucketRecord, Record, VersionRecord};
+use crate::meta::records::{BucketRecord, ListedVersion};
 use crate::meta::{ErrorKind, Read, Step, Table};
 
 /// Which objects to list.
@@ -46,12 +46,10 @@ pub struct ObjectPage {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant, reason = "most entries are objects")]
 pub enum ListEntry {
     Object {
         key: String,
-        /// Of its metadata there is only the storage class.
-        version: VersionRecord,
+        version: ListedVersion,
     },
     /// With its delimiter.
     CommonPrefix(String),
@@ -137,8 +135,7 @@ fn entry(bucket: &BucketRecord, request: &ListObjects, key: &[u8], value: &[u8])
     if let Some(prefix) = common_prefix(&request.prefix, request.delimiter.as_deref(), key) {
         return Ok(ListEntry::CommonPrefix(prefix.to_string()));
     }
-    let version = VersionRecord::decode(value)?;
-    let mut version = VersionRecord { metadata: version.metadata.listed(), ..version };
+    let mut version = ListedVersion::decode(value)?;
     acl::show_owner(bucket, &mut version);
     Ok(ListEntry::Object { key: key.to_string(), version })
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::engine::objects;
 use crate::engine::testing::{BUCKET, Fixture};
-use crate::meta::records::Metadata;
+use crate::meta::records::{Record as _, VersionRecord};
 
 const KEYS: &[&str] = &[
     "a",
@@ -254,25 +254,4 @@ async fn a_page_costs_its_entries_and_not_what_it_skips() {
     assert_eq!(visited(request("", "/", key("04/100"), 10)).await.unwrap(), (10, 11));
     assert_eq!(visited(request("", "", key("04/100"), 10)).await.unwrap(), (10, 11));
     assert_eq!(visited(request("05/", "", None, 1000)).await.unwrap(), (500, 501));
-}
-
-#[tokio::test]
-async fn a_page_holds_nothing_of_the_metadata_but_the_storage_class() {
-    let fixture = Fixture::new().await;
-    let mut version = fixture.put_empty("key").await;
-    version.metadata.headers = vec![("cache-control".into(), "x".repeat(8 << 10))];
-    version.metadata.user = vec![("a".into(), "b".into())];
-    version.metadata.tags = vec![("a".into(), "b".into())];
-    version.metadata.storage_class = Some("GLACIER".into());
-    let stored = version.clone();
-    fixture
-        .write(move |tx| {
-            let bucket = objects::bucket(tx, BUCKET)?.id;
-            tx.put(crate::meta::Table::Objects, &keys::object(bucket, "key"), stored.encode());
-            Ok(())
-        })
-        .await;
-    let page = list_objects(&fixture.engine, request("", "", None, 1000)).await.unwrap();
-    version.metadata = Metadata { storage_class: version.metadata.storage_class, ..Metadata::default() };
-    assert_eq!(page.entries, [ListEntry::Object { key: "key".into(), version }]);
 }

@@ -1,14 +1,14 @@
 //! The fixed memory that request bodies pass through (invariant 6).
 //!
 //! A body leases [`CHUNKS_PER_BODY`] chunks before its first byte is read: one is filled from the network while the
-//! other is hashed and written. One that is encrypted leases [`CHUNKS_PER_SEALED_BODY`]: what is hashed and what is
-//! written are then not the same bytes. When the budget is spent, the next body waits for its lease.
+//! other is hashed and written. One that is encrypted leases [`CHUNKS_PER_SEALED_BODY`]: it is encrypted in its place, so
+//! it is hashed before it can be written. When the budget is spent, the next body waits for its lease.
 
 use crate::base::memory::{Piece, Pieces};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Bytes in a chunk: large enough that a write call is cheap, small enough to have many.
 pub const CHUNK_LEN: usize = 1 << 20;
@@ -105,15 +105,9 @@ impl Chunk {
         taken
     }
 
-    /// The next `len` bytes, for who fills them in place.
-    ///
-    /// # Panics
-    /// If they do not fit.
-    pub fn extend(&mut self, len: usize) -> &mut [u8] {
-        assert!(len <= CHUNK_LEN - self.len, "{len} bytes do not fit into a chunk that has {}", self.len);
-        let at = self.len;
-        self.len += len;
-        &mut self.memory[at..self.len]
+    /// What has been filled.
+    pub fn filled(&mut self) -> &mut [u8] {
+        &mut self.memory[..self.len]
     }
 
     pub fn len(&self) -> usize {
@@ -131,6 +125,44 @@ impl Chunk {
     /// The filled bytes, shared without copying. The memory goes back to its lease when the last clone is dropped.
     pub fn freeze(self) -> Bytes {
         Bytes::from_owner(self)
+    }
+
+    /// The filled bytes for others to read, and the chunk back from the last of them.
+    pub fn lend(self) -> (Bytes, Lent) {
+        let (back, lent) = oneshot::channel();
+        (Bytes::from_owner(Borrowed { chunk: Some(self), back: Some(back) }), Lent(lent))
+    }
+}
+
+/// A chunk that others are reading. Its memory goes back to its lease if nobody waits for it.
+#[derive(Debug)]
+pub struct Lent(oneshot::Receiver<Chunk>);
+
+impl Lent {
+    /// Waits until nobody reads it any more.
+    pub async fn back(self) -> Chunk {
+        self.0.await.expect("whoever lets go of it last sends it back")
+    }
+}
+
+/// The owner of bytes that are lent.
+struct Borrowed {
+    /// There until the drop.
+    chunk: Option<Chunk>,
+    back: Option<oneshot::Sender<Chunk>>,
+}
+
+impl AsRef<[u8]> for Borrowed {
+    fn as_ref(&self) -> &[u8] {
+        self.chunk.as_ref().map(Chunk::as_ref).unwrap_or_default()
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        if let (Some(chunk), Some(back)) = (self.chunk.take(), self.back.take()) {
+            let _ = back.send(chunk);
+        }
     }
 }
 
@@ -195,11 +227,36 @@ mod tests {
         assert_eq!(chunk.fill(&vec![7; CHUNK_LEN]), CHUNK_LEN - 5);
         assert!(chunk.is_full());
         let mut other = lease.chunk().await;
-        other.extend(2).copy_from_slice(b"ab");
-        other.fill(b"c");
-        assert_eq!(&other.freeze()[..], b"abc");
+        other.fill(b"abc");
+        other.filled()[1] = b'x';
+        assert_eq!(&other.freeze()[..], b"axc");
         let bytes = chunk.freeze();
         assert_eq!(bytes.as_ptr().align_offset(ALIGNMENT), 0);
         assert_eq!(&bytes[..6], b"hello\x07");
+    }
+
+    #[tokio::test]
+    async fn a_lent_chunk_comes_back_when_nobody_reads_it_any_more() {
+        let pool = BufferPool::new(0);
+        let lease = pool.lease(Duration::ZERO).await.unwrap();
+        let mut chunk = lease.chunk().await;
+        chunk.fill(b"abc");
+        let (bytes, lent) = chunk.lend();
+        let other = bytes.clone();
+        assert_eq!(&bytes[..], b"abc");
+        let mut back = std::pin::pin!(lent.back());
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut back).await.is_err());
+        drop(bytes);
+        assert!(tokio::time::timeout(Duration::from_millis(20), &mut back).await.is_err());
+        drop(other);
+        let mut chunk = back.await;
+        chunk.filled()[0] = b'x';
+        assert_eq!(&chunk.freeze()[..], b"xbc");
+        // Nobody waits for this one.
+        let (bytes, lent) = lease.chunk().await.lend();
+        drop((lent, lease));
+        assert_eq!(pool.bodies_free(), 0);
+        drop(bytes);
+        assert_eq!(pool.bodies_free(), 1);
     }
 }

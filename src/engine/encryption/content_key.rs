@@ -14,10 +14,11 @@
 
 use crate::base::random;
 use crate::blob::BlobId;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::cipher::{AES_256, DecryptingKey, DecryptionContext, EncryptingKey, UnboundCipherKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Prk};
 use bytes::Bytes;
+// Without AVX-512, aws-lc's AES-GCM takes one block of the cipher at a time, and ring's two.
+use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use std::fmt;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -83,12 +84,12 @@ impl ContentKey {
     /// The name of a new blob, and what encrypts its blocks.
     pub fn new_blob(&self) -> (BlobId, BlobSealer) {
         let id = BlobId::random();
-        (id, BlobSealer { key: self.blob_key(id), next: 0 })
+        (id, BlobSealer { key: Box::new(self.blob_key(id)), next: 0 })
     }
 
     /// What decrypts the blocks of a blob of this content.
     pub fn open_blob(&self, id: BlobId) -> BlobOpener {
-        BlobOpener(self.blob_key(id))
+        BlobOpener(Box::new(self.blob_key(id)))
     }
 
     fn blob_key(&self, id: BlobId) -> LessSafeKey {
@@ -149,12 +150,14 @@ impl ContentKey {
 /// Encrypts under a key that is derived from `key` and a new salt, so that its only nonce is used once.
 fn seal(key: &KeyBytes, purpose: &str, context: &[u8], bytes: &[u8]) -> Vec<u8> {
     let salt: [u8; SALT_LEN] = random::bytes();
-    let mut sealed = vec![0; SALT_LEN + bytes.len() + TAG_LEN];
-    sealed[..SALT_LEN].copy_from_slice(&salt);
-    let (out, tag) = sealed[SALT_LEN..].split_at_mut(bytes.len());
-    key.derive_aead(purpose, &salt)
-        .seal_out_of_place_scatter(nonce(0), Aad::from(context), bytes, out, &[], tag)
+    let mut sealed = Vec::with_capacity(SALT_LEN + bytes.len() + TAG_LEN);
+    sealed.extend_from_slice(&salt);
+    sealed.extend_from_slice(bytes);
+    let tag = key
+        .derive_aead(purpose, &salt)
+        .seal_in_place_separate_tag(nonce(0), Aad::from(context), &mut sealed[SALT_LEN..])
         .expect("what is encrypted is far below the limits of AES-GCM");
+    sealed.extend_from_slice(tag.as_ref());
     sealed
 }
 
@@ -179,33 +182,34 @@ fn nonce(number: u64) -> Nonce {
 /// Encrypts the blocks of one blob, in order, each once.
 #[derive(Debug)]
 pub struct BlobSealer {
-    key: LessSafeKey,
+    /// Half a kilobyte, and not wiped when it goes: it opens this blob alone.
+    key: Box<LessSafeKey>,
     next: u64,
 }
 
 impl BlobSealer {
-    /// Encrypts the next block into `out`, which is as long, and returns its tag.
-    pub fn seal(&mut self, block: &[u8], out: &mut [u8]) -> [u8; TAG_LEN] {
-        let mut tag = [0; TAG_LEN];
+    /// Encrypts the next block in its place and returns its tag.
+    pub fn seal(&mut self, block: &mut [u8]) -> [u8; TAG_LEN] {
         let nonce = nonce(self.next);
         self.next += 1;
-        self.key
-            .seal_out_of_place_scatter(nonce, Aad::empty(), block, out, &[], &mut tag)
-            .expect("a block is far below the limits of AES-GCM, and the output as long as it");
-        tag
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::empty(), block)
+            .expect("a block is far below the limits of AES-GCM");
+        tag.as_ref().try_into().expect("AES-GCM has tags of 16 bytes")
     }
 }
 
 /// Decrypts blocks of one blob.
 #[derive(Debug)]
-pub struct BlobOpener(LessSafeKey);
+pub struct BlobOpener(Box<LessSafeKey>);
 
 impl BlobOpener {
     /// The block of this number, if it is the one that was encrypted.
     pub fn open(&self, index: u64, sealed: &[u8], tag: &[u8; TAG_LEN]) -> Result<Bytes, NotAuthentic> {
-        let mut block = vec![0; sealed.len()];
+        let mut block = sealed.to_vec();
         self.0
-            .open_separate_gather(nonce(index), Aad::empty(), sealed, tag, &mut block)
+            .open_in_place_separate_tag(nonce(index), Aad::empty(), (*tag).into(), &mut block, 0..)
             .map_err(|_| NotAuthentic)?;
         Ok(block.into())
     }
@@ -225,9 +229,9 @@ mod tests {
             // As two uploads of one part do: the same key, the same bytes, the same block numbers.
             let (_, mut sealer) = key.new_blob();
             for _ in 0..3 {
-                let mut out = [0; 64];
-                sealer.seal(&block, &mut out);
-                assert!(seen.insert(out.to_vec()), "a key stream was used twice");
+                let mut sealed = block;
+                sealer.seal(&mut sealed);
+                assert!(seen.insert(sealed.to_vec()), "a key stream was used twice");
             }
             assert!(seen.insert(key.seal_inline(&block)[SALT_LEN..][..64].to_vec()));
             assert!(seen.insert(key.wrap(&key.0, b"").1.to_vec()));
@@ -238,8 +242,8 @@ mod tests {
     fn a_block_opens_in_its_place_with_its_tag_and_nowhere_else() {
         let key = ContentKey::random();
         let (id, mut sealer) = key.new_blob();
-        let mut sealed = [[0; 100]; 2];
-        let tags = [sealer.seal(&[1; 100], &mut sealed[0]), sealer.seal(&[2; 100], &mut sealed[1])];
+        let mut sealed = [[1; 100], [2; 100]];
+        let tags = sealed.each_mut().map(|block| sealer.seal(block));
         let opener = key.open_blob(id);
         assert_eq!(opener.open(0, &sealed[0], &tags[0]).unwrap(), vec![1; 100]);
         assert_eq!(opener.open(1, &sealed[1], &tags[1]).unwrap(), vec![2; 100]);

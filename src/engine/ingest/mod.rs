@@ -9,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::base::buffers::{CHUNK_LEN, Chunk, Lease};
+use crate::base::buffers::{CHUNK_LEN, Chunk, Lease, Lent};
 use crate::blob::{BlobId, Writer};
 use crate::engine::body::{Body, Claims, Source};
 use crate::engine::encryption::{BlobSealer, ContentKey};
@@ -224,8 +224,8 @@ async fn receive_small(
         let stored = match blob.is_sealed() {
             false => bytes,
             true => {
-                let mut sealed = vec![0; bytes.len()];
-                blob.seal(&bytes, &mut sealed);
+                let mut sealed = bytes.to_vec();
+                blob.seal(&mut sealed);
                 sealed.into()
             }
         };
@@ -247,7 +247,8 @@ async fn receive_large(
         Some(_) => engine.lease_memory_to_seal().await?,
     };
     let blob = Unfinished::create(engine, pieces.declared, key).await?;
-    let mut pass = Pass { lease, chunk: None, blob, hashers, md5: engine.lanes.stream() };
+    let md5 = engine.lanes.stream();
+    let mut pass = Pass { lease, chunk: None, unsealed: None, blob, hashers, md5 };
     for piece in begun {
         pass.take(&piece).await?;
     }
@@ -262,6 +263,8 @@ struct Pass {
     lease: Lease,
     /// Being filled; neither empty nor full while the next piece is awaited.
     chunk: Option<Chunk>,
+    /// The one before, if it is to be encrypted: the lanes may still be reading it.
+    unsealed: Option<Lent>,
     blob: Unfinished,
     hashers: Hashers,
     md5: Md5Stream,
@@ -277,7 +280,7 @@ impl Pass {
             let taken = chunk.fill(piece);
             piece = &piece[taken..];
             if chunk.is_full() {
-                self.pass_on(chunk.freeze()).await?;
+                self.pass_on(chunk).await?;
             } else {
                 self.chunk = Some(chunk);
             }
@@ -285,23 +288,40 @@ impl Pass {
         Ok(())
     }
 
-    async fn pass_on(&mut self, chunk: Bytes) -> Result<(), Error> {
-        // The lanes begin while this thread goes over the same bytes for the checksums.
-        self.md5.update(chunk.clone());
-        self.hashers.update(&chunk);
+    async fn pass_on(&mut self, chunk: Chunk) -> Result<(), Error> {
         if !self.blob.is_sealed() {
-            return self.blob.write(chunk).await;
+            let bytes = chunk.freeze();
+            self.hash(&bytes);
+            return self.blob.write(bytes).await;
         }
-        // Not in place: the lanes are still reading.
-        let mut sealed = self.lease.chunk().await;
-        self.blob.seal(&chunk, sealed.extend(chunk.len()));
-        drop(chunk);
-        self.blob.write(sealed.freeze()).await
+        let (bytes, lent) = chunk.lend();
+        self.hash(&bytes);
+        drop(bytes);
+        match self.unsealed.replace(lent) {
+            Some(before) => self.seal(before).await,
+            None => Ok(()),
+        }
+    }
+
+    fn hash(&mut self, bytes: &Bytes) {
+        // The lanes begin while this thread goes over the same bytes for the checksums.
+        self.md5.update(bytes.clone());
+        self.hashers.update(bytes);
+    }
+
+    /// Encrypts and writes what the lanes have hashed, or soon will have.
+    async fn seal(&mut self, unsealed: Lent) -> Result<(), Error> {
+        let mut chunk = unsealed.back().await;
+        self.blob.seal(chunk.filled());
+        self.blob.write(chunk.freeze()).await
     }
 
     async fn finish(mut self, len: u64) -> Result<Received, Error> {
         if let Some(last) = self.chunk.take() {
-            self.pass_on(last.freeze()).await?;
+            self.pass_on(last).await?;
+        }
+        if let Some(last) = self.unsealed.take() {
+            self.seal(last).await?;
         }
         let Pass { blob, hashers, md5, lease, .. } = self;
         let (checksum, announced) = hashers.finish();
@@ -337,14 +357,14 @@ impl Unfinished {
         self.sealer.is_some()
     }
 
-    /// Encrypts what is to be written next, and takes its checksums; only the last call's may be no multiple of a block.
-    fn seal(&mut self, bytes: &[u8], out: &mut [u8]) {
+    /// Encrypts what is to be written next in its place, and takes its checksums; only the last call's may be no multiple of
+    /// a block.
+    fn seal(&mut self, bytes: &mut [u8]) {
         let sealer = self.sealer.as_mut().expect("only a blob with a key is sealed");
-        let blocks = bytes.chunks(BLOCK_LEN as usize).zip(out.chunks_mut(BLOCK_LEN as usize));
-        for (block, out) in blocks {
-            self.record.block_tags.extend(sealer.seal(block, out));
+        for block in bytes.chunks_mut(BLOCK_LEN as usize) {
+            self.record.block_tags.extend(sealer.seal(block));
             // Now, while the processor's cache has them.
-            self.record.block_checksums.extend(dovetail_digest::crc32c(out).to_be_bytes());
+            self.record.block_checksums.extend(dovetail_digest::crc32c(block).to_be_bytes());
         }
     }
 

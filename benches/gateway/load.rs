@@ -186,7 +186,14 @@ impl Load {
         ok(self.connection().send("PUT", "/bench?lifecycle", &[], Body::Bytes(rules.as_bytes())));
     }
 
-    /// A metric without labels; 0 while it is not there.
+    /// Whether RocksDB has nothing to flush or to compact, as it was some seconds ago.
+    pub fn store_is_sorted(&self) -> bool {
+        ["compactions_pending", "compactions_running", "flushes_pending", "flushes_running"].iter().all(
+            |property| self.metric(&format!("dovetail_metadata_store{{property=\"{property}\"}}")) == 0.0,
+        )
+    }
+
+    /// A metric, with its labels as they stand there; 0 while it is not there.
     pub fn metric(&self, name: &str) -> f64 {
         let answer = ok(self.connection().send("GET", "/_/metrics", &[], Body::Noise(0)));
         let text = String::from_utf8_lossy(&answer.body);

@@ -106,17 +106,17 @@ fn sse(table: &mut Table) {
     let server = Server::gateway();
     let load = Load::new(&server);
     load.create_bucket();
-    let (mut sealed, mut plain) = (Vec::new(), Vec::new());
-    for round in 0..3 {
-        let key = format!("plain-{round}");
-        let upload = load.create_upload(&key);
-        plain.push(server.measure(|| load.parts(&upload, &key, 8, 4, PART_LEN)));
-        let key = format!("sealed-{round}");
-        let upload = load.create_encrypted_upload(&key);
-        sealed.push(server.measure(|| load.parts(&upload, &key, 8, 4, PART_LEN)));
-    }
-    let by_cost = |run: &process::Measured| run.cpu_per_gb;
-    let (sealed, plain) = (table::middle(sealed, by_cost), table::middle(plain, by_cost));
+    let pairs: Vec<(process::Measured, process::Measured)> = (0..5)
+        .map(|round| {
+            let key = format!("plain-{round}");
+            let upload = load.create_upload(&key);
+            let plain = server.measure(|| load.parts(&upload, &key, 8, 2, PART_LEN));
+            let key = format!("sealed-{round}");
+            let upload = load.create_encrypted_upload(&key);
+            (server.measure(|| load.parts(&upload, &key, 8, 2, PART_LEN)), plain)
+        })
+        .collect();
+    let (sealed, plain) = table::middle(pairs, |(sealed, plain)| sealed.cpu_per_gb - plain.cpu_per_gb);
     table.row(
         "SSE-S3 upload, server CPU s/GB over the unencrypted one",
         format!(

@@ -1,5 +1,6 @@
 //! Servers as processes of their own, and what they cost.
 
+use crate::load::Load;
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,8 +9,12 @@ use tempfile::TempDir;
 pub const ACCESS_KEY_ID: &str = "bench-access-key";
 pub const SECRET_ACCESS_KEY: &str = "bench-secret-key";
 
-/// A server that is still busy on its own after this long is measured as it is.
-const SETTLE_TIME_MAX: Duration = Duration::from_secs(30);
+/// A server that is still busy on its own after this long is measured as it is, and the report says so.
+const SETTLE_TIME_MAX: Duration = Duration::from_secs(300);
+/// CPU time within half a second below which a server does nothing on its own.
+const RESTING_CPU_S: f64 = 0.005;
+/// Longer than the gateway's figures about its store are old.
+const RESTING_TIME: Duration = Duration::from_secs(6);
 
 /// A running server with a folder of its own; dropping it kills it and removes the folder.
 pub struct Server {
@@ -111,18 +116,22 @@ impl Server {
         nanoseconds as f64 / 1e9
     }
 
-    /// Waits until the server has nothing left to do on its own.
+    /// Waits until a gateway has nothing left to do on its own: its threads rest, and its store has nothing to sort.
     pub fn settle(&self) {
-        let started = Instant::now();
-        let mut cpu_s = self.cpu_s();
+        let (load, started) = (Load::new(self), Instant::now());
+        let (mut cpu_s, mut resting_since) = (self.cpu_s(), started);
         while started.elapsed() < SETTLE_TIME_MAX {
             std::thread::sleep(Duration::from_millis(500));
             let now_s = self.cpu_s();
-            if now_s - cpu_s < 0.005 {
-                return;
+            if now_s - cpu_s >= RESTING_CPU_S {
+                resting_since = Instant::now();
             }
             cpu_s = now_s;
+            if resting_since.elapsed() >= RESTING_TIME && load.store_is_sorted() {
+                return;
+            }
         }
+        println!("measured before the store had come to rest, after {SETTLE_TIME_MAX:?}");
     }
 
     pub fn resident_mib(&self) -> f64 {

@@ -75,6 +75,12 @@ impl Database {
         values.into_iter().filter_map(|value| value.ok().flatten()).sum::<u64>() as f64
     }
 
+    /// A property of RocksDB that every column family tells of the whole.
+    pub fn whole(&self, property: &CStr) -> f64 {
+        let value = self.db.property_int_value_cf(self.family(options::RECORDS), property);
+        value.ok().flatten().unwrap_or(0) as f64
+    }
+
     /// Moves all values of the inline table to where they end up in time, without the dead ones.
     #[cfg(test)]
     pub fn compact_inline(&self) {

@@ -36,15 +36,22 @@ const COMMITS_WAITING_MAX: usize = 256;
 /// Reads that may wait for a thread; further callers wait for a place.
 const READS_WAITING_MAX: usize = 1024;
 
-/// What of RocksDB's properties an operator may want to see.
-const GAUGES: [(&str, &CStr); 7] = [
+/// What of RocksDB's properties an operator may want to see, of both column families together.
+const GAUGES: [(&str, &CStr); 9] = [
     ("keys", c"rocksdb.estimate-num-keys"),
     ("table_file_bytes", c"rocksdb.live-sst-files-size"),
     ("blob_file_bytes", c"rocksdb.live-blob-file-size"),
     ("memtable_bytes", c"rocksdb.cur-size-all-mem-tables"),
     ("compaction_pending_bytes", c"rocksdb.estimate-pending-compaction-bytes"),
+    ("compactions_pending", c"rocksdb.compaction-pending"),
+    ("flushes_pending", c"rocksdb.mem-table-flush-pending"),
     ("write_stopped", c"rocksdb.is-write-stopped"),
     ("background_errors", c"rocksdb.background-errors"),
+];
+/// The same of the database as a whole.
+const GAUGES_OF_WHOLE: [(&str, &CStr); 2] = [
+    ("compactions_running", c"rocksdb.num-running-compactions"),
+    ("flushes_running", c"rocksdb.num-running-flushes"),
 ];
 
 /// How the store uses memory and disk. The defaults keep it below 80 MiB of memory.
@@ -221,9 +228,10 @@ impl Store for RocksDb {
             ("disk_free_bytes", self.space.free_len().unwrap_or(0) as f64),
         ];
         // A database that could not be opened again has no properties; `check` says why.
-        let properties =
-            self.database.with(|database| GAUGES.map(|(name, property)| (name, database.sum(property))));
-        gauges.extend(properties.into_iter().flatten());
+        let _ = self.database.with(|database| {
+            gauges.extend(GAUGES.map(|(name, property)| (name, database.sum(property))));
+            gauges.extend(GAUGES_OF_WHOLE.map(|(name, property)| (name, database.whole(property))));
+        });
         gauges
     }
 }

@@ -278,6 +278,7 @@ async fn gauges_have_values() {
     assert_eq!(gauge("keys"), 1.0);
     assert!(gauge("memtable_bytes") > 300.0);
     assert!(gauge("disk_free_bytes") > 0.0);
+    assert_eq!((gauge("compactions_pending"), gauge("compactions_running")), (0.0, 0.0));
 }
 
 /// Puts values of 60 KB until one is refused; returns how many were acknowledged, and the refusal.

@@ -19,6 +19,7 @@ pub mod post_policy;
 pub mod range;
 pub mod sigv2;
 pub mod sigv4;
+pub mod sub_resources;
 pub mod xml;
 
 #[cfg(test)]

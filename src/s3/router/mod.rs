@@ -14,8 +14,9 @@ use crate::s3::error::{S3Error, method_not_allowed};
 use crate::s3::operation::Operation;
 use crate::s3::query::Query;
 use crate::wire::error_code::ErrorCode;
+use crate::wire::sub_resources::SUB_RESOURCES;
 use http::{HeaderMap, Method, header};
-use table::{BUCKET, OBJECT, Row, SUB_RESOURCES};
+use table::{BUCKET, OBJECT, Row};
 
 /// What a request's path names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

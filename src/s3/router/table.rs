@@ -32,49 +32,6 @@ macro_rules! rows {
     };
 }
 
-/// Names that select an operation wherever they stand in a query, at a level that has no operation for them too.
-pub const SUB_RESOURCES: &[&str] = &[
-    "abac",
-    "accelerate",
-    "acl",
-    "analytics",
-    "annotation",
-    "attributes",
-    "cors",
-    "delete",
-    "encryption",
-    "intelligent-tiering",
-    "inventory",
-    "legal-hold",
-    "lifecycle",
-    "location",
-    "logging",
-    "metadataConfiguration",
-    "metadataInventoryTable",
-    "metadataJournalTable",
-    "metadataTable",
-    "metrics",
-    "notification",
-    "object-lock",
-    "ownershipControls",
-    "policy",
-    "policyStatus",
-    "publicAccessBlock",
-    "renameObject",
-    "replication",
-    "requestPayment",
-    "restore",
-    "retention",
-    "select",
-    "session",
-    "tagging",
-    "torrent",
-    "uploads",
-    "versioning",
-    "versions",
-    "website",
-];
-
 pub const BUCKET: &[Row] = rows! {
     "abac": get GetBucketAbac, put PutBucketAbac;
     "accelerate": get GetBucketAccelerateConfiguration, put PutBucketAccelerateConfiguration;

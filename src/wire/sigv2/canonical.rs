@@ -2,6 +2,7 @@
 
 use super::Request;
 use crate::wire::percent;
+use crate::wire::sub_resources::SUB_RESOURCES;
 use http::HeaderMap;
 use std::collections::BTreeMap;
 
@@ -16,58 +17,19 @@ pub struct Resource<'a> {
     pub query: &'a str,
 }
 
-/// Parameters that are signed, because they change what a request does. All others are not signed, so
-/// a parameter that this list lacks could be added by whoever sees a request.
-const SIGNED_PARAMETERS: [&str; 51] = [
-    "abac",
-    "accelerate",
-    "acl",
-    "analytics",
-    "annotation",
-    "attributes",
-    "cors",
-    "delete",
-    "encryption",
-    "intelligent-tiering",
-    "inventory",
-    "legal-hold",
-    "lifecycle",
-    "location",
-    "logging",
-    "metadataConfiguration",
-    "metadataInventoryTable",
-    "metadataJournalTable",
-    "metadataTable",
-    "metrics",
-    "notification",
-    "object-lock",
-    "ownershipControls",
+/// Parameters that are signed beside sub-resources, because they change what a request does. All others are not signed,
+/// so a parameter that this list lacks could be added by whoever sees a request.
+const SIGNED_PARAMETERS: [&str; 12] = [
     "partNumber",
-    "policy",
-    "policyStatus",
-    "publicAccessBlock",
-    "renameObject",
-    "replication",
-    "requestPayment",
     "response-cache-control",
     "response-content-disposition",
     "response-content-encoding",
     "response-content-language",
     "response-content-type",
     "response-expires",
-    "restore",
-    "retention",
-    "select",
     "select-type",
-    "session",
-    "tagging",
-    "torrent",
     "uploadId",
-    "uploads",
     "versionId",
-    "versioning",
-    "versions",
-    "website",
     // Nothing here answers to these two; the boto family signs them.
     "defaultObjectAcl",
     "storageClass",
@@ -118,7 +80,7 @@ fn push_resource(resource: &Resource<'_>, text: &mut String) {
 
     let mut signed: Vec<(String, String)> = percent::query_pairs(resource.query)
         .map(|(name, value)| (percent::decode_query_text(name), value))
-        .filter(|(name, _)| SIGNED_PARAMETERS.contains(&name.as_ref()))
+        .filter(|(name, _)| is_signed(name))
         .map(|(name, value)| (name.into_owned(), percent::decode_query_text(value).into_owned()))
         .collect();
     signed.sort();
@@ -130,4 +92,8 @@ fn push_resource(resource: &Resource<'_>, text: &mut String) {
             text.push_str(value);
         }
     }
+}
+
+fn is_signed(parameter: &str) -> bool {
+    SUB_RESOURCES.contains(&parameter) || SIGNED_PARAMETERS.contains(&parameter)
 }

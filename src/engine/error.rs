@@ -37,6 +37,9 @@ pub enum Error {
     OwnerDiffers,
     #[error("the object's access control list does not allow it")]
     NotListed,
+    /// Policies allowed it for the tags that the object had. It has others now, so all is to be judged again.
+    #[error("the object's tags were changed while the request was judged")]
+    JudgedOtherTags,
     /// A retention or a legal hold keeps the version.
     #[error("the version is locked")]
     ObjectLocked,

@@ -174,6 +174,10 @@ impl From<engine::Error> for S3Error {
             E::AclsDisabled => ErrorCode::AccessControlListNotSupported.into(),
             E::BucketAclInUse => ErrorCode::InvalidBucketAclWithObjectOwnership.into(),
             E::OwnerDiffers | E::NotListed => ErrorCode::AccessDenied.into(),
+            E::JudgedOtherTags => S3Error::new(
+                ErrorCode::ServiceUnavailable,
+                "The object's tags were changed while the request was judged. Please try again.",
+            ),
             err @ (E::ObjectLocked
             | E::NoObjectLock
             | E::BypassWithoutObjectLock
@@ -416,6 +420,7 @@ mod tests {
             (E::NoSuchUpload, "NoSuchUpload", "specified upload does not exist"),
             (E::BodyLen { declared: 2, received: 1 }, "IncompleteBody", "number of bytes"),
             (E::SlowDown, "SlowDown", ""),
+            (E::JudgedOtherTags, "ServiceUnavailable", "tags were changed"),
             (E::NoSpace(io()), "ServiceUnavailable", "no space"),
             (E::Unavailable(io()), "ServiceUnavailable", ""),
             (E::Storage(io()), "InternalError", "internal error"),

@@ -112,8 +112,14 @@ impl Request {
             bucket: self.bucket_record.as_ref()?,
             key: self.target.key.as_deref(),
             version_id: self.query.get("versionId"),
+            existing_tags: None,
             request_tags: None,
         })
+    }
+
+    /// What the store has about the bucket that the request names, as it was when the request was judged.
+    pub fn bucket_record(&self) -> Result<&BucketRecord, S3Error> {
+        self.bucket_record.as_deref().ok_or_else(|| ErrorCode::NoSuchBucket.into())
     }
 
     /// The same as [`Request::bucket`], without a copy.

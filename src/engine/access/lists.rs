@@ -28,10 +28,18 @@ pub struct ListQuestion<'a> {
     pub is_allowed: bool,
 }
 
-/// Who asks for an object whose list has a say. The object that was judged may be overwritten before the operation finds
-/// it, and then the list that counts is another: so the operation asks again, in its own snapshot or transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What was judged on an object and may be otherwise on the one that the operation finds, as it may be overwritten in
+/// between. So the operation asks again, in its own snapshot or transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asker {
+    list: Option<ListAsker>,
+    /// The tags that policies were asked about, where they want to know.
+    tags: Option<Vec<(String, String)>>,
+}
+
+/// Who asks for an object whose list has a say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct ListAsker {
     /// The canonical id of who asks; nobody has none.
     account: Option<String>,
     ignores_public: bool,
@@ -41,33 +49,55 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// `NotListed` unless this version is the asker's to use.
+    /// `NotListed` unless this version is the asker's to use, `JudgedOtherTags` if that cannot be told by its tags.
     pub fn check(&self, bucket: &BucketRecord, version: &VersionRecord) -> Result<(), Error> {
-        let requester = Requester { id: self.account.as_deref(), ignore_public: self.ignores_public };
-        let may = if acl::is_disabled(bucket) {
-            self.is_allowed
-        } else {
-            (self.is_allowed && version.owner == bucket.owner)
-                || acl::allows(&version.owner, version.acl.as_ref(), requester, self.permission)
-        };
-        if may { Ok(()) } else { Err(Error::NotListed) }
+        if self.tags.as_ref().is_some_and(|judged| *judged != version.metadata.tags) {
+            return Err(Error::JudgedOtherTags);
+        }
+        match &self.list {
+            Some(list) if !list.may_use(bucket, version) => Err(Error::NotListed),
+            _ => Ok(()),
+        }
     }
 
     /// The one of two that may less: a request that needs both actions.
     pub fn stricter(self, other: Asker) -> Asker {
-        if self.is_allowed { other } else { self }
+        let list = match (self.list, other.list) {
+            (Some(list), Some(other)) => Some(if list.is_allowed { other } else { list }),
+            (list, other) => list.or(other),
+        };
+        Asker { list, tags: self.tags.or(other.tags) }
+    }
+
+    /// The same, judged by these tags of the object; none where there was no object.
+    pub fn with_tags(self, tags: Vec<(String, String)>) -> Asker {
+        Asker { tags: Some(tags), ..self }
+    }
+}
+
+impl ListAsker {
+    fn may_use(&self, bucket: &BucketRecord, version: &VersionRecord) -> bool {
+        if acl::is_disabled(bucket) {
+            return self.is_allowed;
+        }
+        let requester = Requester { id: self.account.as_deref(), ignore_public: self.ignores_public };
+        (self.is_allowed && version.owner == bucket.owner)
+            || acl::allows(&version.owner, version.acl.as_ref(), requester, self.permission)
     }
 }
 
 /// The asker that an operation on an object is given; `None` where its list has no say.
 pub fn asker(question: &ListQuestion<'_>) -> Option<Asker> {
     match wanted(question.action, question.creates) {
-        Wanted::OfObject(permission) if !acl::is_disabled(question.bucket) => Some(Asker {
-            account: question.account.map(str::to_owned),
-            ignores_public: question.ignores_public,
-            is_allowed: question.is_allowed,
-            permission,
-        }),
+        Wanted::OfObject(permission) if !acl::is_disabled(question.bucket) => {
+            let list = ListAsker {
+                account: question.account.map(str::to_owned),
+                ignores_public: question.ignores_public,
+                is_allowed: question.is_allowed,
+                permission,
+            };
+            Some(Asker { list: Some(list), tags: None })
+        }
         _ => None,
     }
 }
@@ -156,6 +186,7 @@ mod tests {
         PutBucketOwnershipControls, put_bucket_ownership_controls,
     };
     use crate::engine::ops::put_object_acl::{PutObjectAcl, put_object_acl};
+    use crate::engine::ops::put_object_tagging::{PutObjectTagging, put_object_tagging};
     use crate::engine::testing::{BUCKET, Fixture};
     use crate::meta::records::ObjectOwnership;
 
@@ -242,5 +273,47 @@ mod tests {
         for (what, outcome) in outcomes(&fixture, &by_policy).await {
             assert!(matches!(outcome, Err(Error::NotListed)), "{what}: {outcome:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_judged_by_tags_holds_for_an_object_that_has_them() {
+        let fixture = Fixture::new().await;
+        fixture.put_inline("key", b"public").await;
+        let tags = |value: &str| vec![("level".to_owned(), value.to_owned())];
+        let put_tags = async |tags: Vec<(String, String)>| {
+            let request =
+                PutObjectTagging { bucket: BUCKET.into(), key: "key".into(), version_id: None, tags };
+            put_object_tagging(&fixture.engine, request).await.unwrap();
+        };
+        put_tags(tags("public")).await;
+        let asker = Some(Asker::default().with_tags(tags("public")));
+        for (what, outcome) in outcomes(&fixture, &asker).await {
+            let wants_lists = matches!(outcome, Err(Error::AclsDisabled));
+            assert!(outcome.is_ok() || wants_lists, "{what}: {outcome:?}");
+        }
+        put_tags(tags("secret")).await;
+        for (what, outcome) in outcomes(&fixture, &asker).await {
+            let wants_lists = matches!(outcome, Err(Error::AclsDisabled));
+            assert!(matches!(outcome, Err(Error::JudgedOtherTags)) || wants_lists, "{what}: {outcome:?}");
+        }
+        assert_eq!(fixture.get("copy").await.unwrap(), b"public");
+    }
+
+    #[test]
+    fn of_two_askers_the_one_counts_that_may_less() {
+        let list = |is_allowed| Asker {
+            list: Some(ListAsker {
+                account: None,
+                ignores_public: false,
+                is_allowed,
+                permission: Permission::Read,
+            }),
+            tags: None,
+        };
+        let tags = Asker::default().with_tags(vec![("a".into(), "b".into())]);
+        assert_eq!(list(true).stricter(list(false)), list(false));
+        assert_eq!(list(false).stricter(list(true)), list(false));
+        let both = tags.clone().stricter(list(true));
+        assert_eq!((both.list, both.tags), (list(true).list, tags.tags));
     }
 }

@@ -4,13 +4,13 @@
 //! What the owner of a bucket without a policy does is allowed at once, and nothing of this is computed.
 
 mod facts;
+mod headers;
+mod judging;
 mod table;
 
 use crate::engine::access::lists::Asker;
-use crate::engine::access::{
-    self, Action, BucketAccess, Decision, Question, Resource, ResourceKind, acl, lists,
-};
-use crate::engine::{bucket_settings, objects};
+use crate::engine::access::{self, Action, BucketAccess, Decision, acl};
+use crate::engine::bucket_settings;
 use crate::meta::records::BucketRecord;
 use crate::s3::S3;
 use crate::s3::error::S3Error;
@@ -18,8 +18,8 @@ use crate::s3::object_lock;
 use crate::s3::operation::Operation as O;
 use crate::s3::request::Request;
 use crate::wire::error_code::ErrorCode;
-use facts::RequestFacts;
 use http::HeaderValue;
+use judging::{EXISTING_TAG, existing_tags, facts, judge, sees_absence, uses_key};
 use std::sync::Arc;
 
 /// What a request is judged on: mostly what it names, but also the source of a copy, or one key of many.
@@ -30,6 +30,8 @@ pub struct Subject<'a> {
     pub key: Option<&'a str>,
     /// Wire form, not checked.
     pub version_id: Option<&'a str>,
+    /// The object's tags, where they have been looked up.
+    pub existing_tags: Option<&'a [(String, String)]>,
     /// The tags in the request's document, where it has such.
     pub request_tags: Option<&'a [(String, String)]>,
 }
@@ -60,7 +62,7 @@ pub async fn request(s3: &S3, request: &Request) -> Result<Judged, S3Error> {
         request.operation == O::PutObjectTagging && uses_key(request, &access, "s3:requestobjecttag");
     if !waits_for_tags {
         asker = judge(s3, request, &subject, &access, actions).await?;
-        judge(s3, request, &subject, &access, &extra(request, subject.bucket)).await?;
+        judge(s3, request, &subject, &access, &headers::actions(request, subject.bucket)).await?;
     }
     let sees_absence =
         !reads_object(request.operation) || sees_absence(s3, request, &subject, &access).await?;
@@ -134,20 +136,25 @@ pub async fn copy_source(
 ) -> Result<Judged, S3Error> {
     let versioned = source.version_id.is_some();
     let access = in_question(s3, request, source).await?;
-    let asker = match &access {
-        None => None,
-        Some(access) => judge(s3, request, source, access, &[table::get_object(versioned)]).await?,
-    };
     let target = request.subject();
     let target_access = match &target {
         None => None,
         Some(target) => in_question(s3, request, target).await?,
     };
+    // Looked up once: the operation has to find the tags that all of this is judged by.
+    let wants_tags = (copies_tags && (access.is_some() || target_access.is_some()))
+        || access.as_ref().is_some_and(|access| uses_key(request, access, EXISTING_TAG));
+    let tags = match wants_tags {
+        true => Some(existing_tags(s3, source).await?.unwrap_or_default()),
+        false => None,
+    };
+    let source = &Subject { existing_tags: tags.as_deref(), ..*source };
+    let mut asker = match &access {
+        None => None,
+        Some(access) => judge(s3, request, source, access, &[table::get_object(versioned)]).await?,
+    };
     // Tags that are not there need no permission.
-    if copies_tags
-        && (access.is_some() || target_access.is_some())
-        && existing_tags(s3, source).await?.is_some_and(|tags| !tags.is_empty())
-    {
+    if copies_tags && tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
         if let Some(access) = &access {
             judge(s3, request, source, access, &[table::get_object_tagging(versioned)]).await?;
         }
@@ -159,6 +166,9 @@ pub async fn copy_source(
         None => true,
         Some(access) => sees_absence(s3, request, source, access).await?,
     };
+    if let Some(tags) = tags {
+        asker = Some(asker.unwrap_or_default().with_tags(tags));
+    }
     Ok(Judged { sees_absence, asker })
 }
 
@@ -216,151 +226,6 @@ pub async fn access_of(s3: &S3, name: &str, record: &BucketRecord) -> Result<Arc
     Ok(Arc::clone(&settings.access))
 }
 
-async fn judge(
-    s3: &S3,
-    request: &Request,
-    subject: &Subject<'_>,
-    access: &BucketAccess,
-    actions: &[Action],
-) -> Result<Option<Asker>, S3Error> {
-    let mut askers = None;
-    let tags = match uses_key(request, access, "s3:existingobjecttag") && !actions.is_empty() {
-        true => existing_tags(s3, subject).await?,
-        false => None,
-    };
-    for action in actions {
-        let facts = RequestFacts {
-            existing_tags: tags.as_deref(),
-            ..facts(s3, request, &subject.bucket.owner, Some(subject))
-        };
-        match is_allowed(s3, request, subject, access, *action, &facts).await {
-            Ok(Allowed::No) => return Err(ErrorCode::AccessDenied.into()),
-            Ok(Allowed::Yes) => {}
-            Ok(Allowed::ByList(asker)) => {
-                askers = Some(match askers.take() {
-                    None => asker,
-                    Some(other) => asker.stricter(other),
-                });
-            }
-            // Whose the object is and what its list says could not be found out.
-            Err(error) if is_absence(&error) && !sees_absence(s3, request, subject, access).await? => {
-                return Err(ErrorCode::AccessDenied.into());
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(askers)
-}
-
-/// What there is to say of one action.
-enum Allowed {
-    No,
-    Yes,
-    /// The object's list was asked, and is to be asked again.
-    ByList(Asker),
-}
-
-fn is_absence(error: &S3Error) -> bool {
-    matches!(error.code(), ErrorCode::NoSuchKey | ErrorCode::NoSuchVersion | ErrorCode::MethodNotAllowed)
-}
-
-async fn is_allowed(
-    s3: &S3,
-    request: &Request,
-    subject: &Subject<'_>,
-    access: &BucketAccess,
-    action: Action,
-    facts: &RequestFacts<'_>,
-) -> Result<Allowed, S3Error> {
-    let key = subject.key.filter(|_| action.kind() == ResourceKind::Object);
-    let question = Question {
-        principal: request.caller.principal(),
-        action,
-        resource: Resource { bucket: subject.bucket_name, key },
-        owner: &subject.bucket.owner,
-        facts,
-    };
-    let creates = creates_object(request.operation);
-    let is_allowed = match access::decide(&question, access) {
-        Decision::Denied => return Ok(Allowed::No),
-        Decision::Allowed if !lists::concerns(subject.bucket, action, creates) => return Ok(Allowed::Yes),
-        Decision::Allowed => true,
-        Decision::UpToAcl => false,
-    };
-    let question = lists::ListQuestion {
-        account: request.caller.id(),
-        action,
-        bucket_name: subject.bucket_name,
-        bucket: subject.bucket,
-        key,
-        version_id: subject.version_id,
-        ignores_public: access.ignores_public_acls(),
-        creates,
-        is_allowed,
-    };
-    let asker = lists::asker(&question);
-    Ok(match (lists::grants(s3.engine(), question).await?, asker) {
-        (false, _) => Allowed::No,
-        (true, None) => Allowed::Yes,
-        (true, Some(asker)) => Allowed::ByList(asker),
-    })
-}
-
-/// Whether the request writes an object, or begins to.
-fn creates_object(operation: O) -> bool {
-    matches!(operation, O::PutObject | O::PostObject | O::CopyObject | O::CreateMultipartUpload)
-}
-
-/// Whether the caller may know that an object is not there: who may not list the bucket is told that access is denied,
-/// as if it were there and somebody else's. A condition on the prefix is about the key.
-async fn sees_absence(
-    s3: &S3,
-    request: &Request,
-    subject: &Subject<'_>,
-    access: &BucketAccess,
-) -> Result<bool, S3Error> {
-    let action = match subject.version_id {
-        None => Action::ListBucket,
-        Some(_) => Action::ListBucketVersions,
-    };
-    let facts =
-        RequestFacts { prefix: subject.key, ..facts(s3, request, &subject.bucket.owner, Some(subject)) };
-    Ok(!matches!(is_allowed(s3, request, subject, access, action, &facts).await?, Allowed::No))
-}
-
-/// The tags of the object that the subject names, if there is one.
-async fn existing_tags(s3: &S3, subject: &Subject<'_>) -> Result<Option<Vec<(String, String)>>, S3Error> {
-    let Some(key) = subject.key else { return Ok(None) };
-    let version_id = subject.version_id.map(str::to_owned);
-    Ok(objects::tags(s3.engine(), subject.bucket, key, version_id).await?)
-}
-
-fn facts<'a>(
-    s3: &'a S3,
-    request: &'a Request,
-    owner: &'a str,
-    subject: Option<&Subject<'a>>,
-) -> RequestFacts<'a> {
-    RequestFacts {
-        request,
-        region: s3.region(),
-        owner,
-        version_id: subject.and_then(|subject| subject.version_id),
-        prefix: None,
-        existing_tags: None,
-        request_tags: subject.and_then(|subject| subject.request_tags),
-    }
-}
-
-fn uses_key(request: &Request, access: &BucketAccess, prefix: &str) -> bool {
-    let own = match request.caller.principal() {
-        access::Principal::User(user) => user.policy,
-        access::Principal::Anonymous => None,
-    };
-    access.policy().is_some_and(|policy| policy.uses_key(prefix))
-        || own.is_some_and(|policy| policy.uses_key(prefix))
-}
-
 fn reads_object(operation: O) -> bool {
     matches!(
         operation,
@@ -375,50 +240,7 @@ fn reads_object(operation: O) -> bool {
     )
 }
 
-/// The actions that a request's headers add to its operation's.
-fn extra(request: &Request, bucket: &BucketRecord) -> Vec<Action> {
-    let headers = request.headers();
-    let mut actions = Vec::new();
-    if creates_object(request.operation) {
-        if headers.get("x-amz-tagging").is_some_and(|tags| !tags.is_empty()) {
-            actions.push(Action::PutObjectTagging);
-        }
-        if grants_to_others(request, bucket) {
-            actions.push(Action::PutObjectAcl);
-        }
-        if headers.contains_key("x-amz-object-lock-mode")
-            || headers.contains_key("x-amz-object-lock-retain-until-date")
-        {
-            actions.push(Action::PutObjectRetention);
-        }
-        if headers.contains_key("x-amz-object-lock-legal-hold") {
-            actions.push(Action::PutObjectLegalHold);
-        }
-    }
-    let writes = matches!(request.operation, O::PutObject | O::CopyObject | O::CompleteMultipartUpload);
-    // Its answer says whether the object has this tag.
-    let learns = headers.get(http::header::IF_MATCH).is_some_and(|tag| {
-        writes || (request.operation == O::DeleteObject && tag.as_bytes().trim_ascii() != b"*")
-    });
-    if learns {
-        actions.push(Action::GetObject);
-    }
-    if matches!(request.operation, O::DeleteObject | O::PutObjectRetention)
-        && object_lock::bypasses_governance(request)
-    {
-        actions.push(Action::BypassGovernanceRetention);
-    }
-    actions
-}
-
-/// Whether an object's list is to grant something to anybody but the bucket's owner. Full control for the owner needs
-/// no permission of its own: policies that demand just that allow PutObject alone, in AWS's examples too.
-fn grants_to_others(request: &Request, bucket: &BucketRecord) -> bool {
-    let mut grants = request.headers().iter().filter(|(name, _)| name.as_str().starts_with("x-amz-grant-"));
-    let owner = format!("id={}", bucket.owner);
-    request.header("x-amz-acl").is_some_and(|acl| acl != "bucket-owner-full-control")
-        || grants.any(|(name, value)| {
-            let grantee = String::from_utf8_lossy(value.as_bytes()).replace('"', "");
-            name != "x-amz-grant-full-control" || grantee.trim() != owner
-        })
+/// Whether the request writes an object, or begins to.
+fn creates_object(operation: O) -> bool {
+    matches!(operation, O::PutObject | O::PostObject | O::CopyObject | O::CreateMultipartUpload)
 }

@@ -123,6 +123,7 @@ pub async fn source(s3: &S3, request: &Request, copies_tags: bool) -> Result<Rea
         bucket: &record,
         key: Some(&key),
         version_id: version_id.as_deref(),
+        existing_tags: None,
         request_tags: None,
     };
     let authorize::Judged { sees_absence, asker } =

@@ -1,5 +1,8 @@
 //! Conditional writes under real races: whatever the order in which requests arrive, the outcome is that of one order.
 
+mod judged;
+mod renames;
+
 use crate::client::{Answer, Client, path};
 use crate::gateway::Gateway;
 use futures::future::join_all;
@@ -226,40 +229,6 @@ async fn of_many_that_create_a_key_in_different_ways_one_wins() {
         assert_eq!(winners(&answers).len(), 1, "round {round}");
         assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 412)), "round {round}");
     }
-}
-
-/// An object that goes from key to key is always at exactly one of them, and of many that take it one gets it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_renamed_object_is_always_in_one_place() {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    let (_gateway, client) = gateway(None).await;
-    client.put(BUCKET, "r/0", "the one").await.unwrap().expect(200);
-    let is_over = AtomicBool::new(false);
-    let rename = async |from: &str, to: String| {
-        let headers = [("x-amz-rename-source", from), ("if-none-match", "*")];
-        client.send("PUT", &format!("{}?renameObject", path(BUCKET, &to)), &headers, "").await.unwrap()
-    };
-    let mover = async {
-        let mut place = "r/0".to_string();
-        for round in 1..20 {
-            let racers = (0..RACERS / 2).map(|racer| rename(&place, format!("r/{}", round * 100 + racer)));
-            let answers = join_all(racers).await;
-            assert_eq!(winners(&answers).len(), 1, "round {round}");
-            assert!(answers.iter().all(|answer| matches!(answer.status, 200 | 404)), "round {round}");
-            place = format!("r/{}", round * 100 + winners(&answers)[0]);
-        }
-        is_over.store(true, Ordering::SeqCst);
-        place
-    };
-    let watcher = async {
-        while !is_over.load(Ordering::SeqCst) {
-            let url = format!("/{BUCKET}?list-type=2&prefix=r/");
-            let page = client.send("GET", &url, &[], "").await.unwrap().expect(200);
-            assert_eq!(page.elements("Key").len(), 1, "{}", page.text());
-        }
-    };
-    let (place, ()) = futures::join!(mover, watcher);
-    assert_eq!(client.get(BUCKET, &place).await.unwrap().expect(200).text(), "the one");
 }
 
 /// A key that is taken and given back: whoever creates it holds it alone until it deletes exactly what it wrote.

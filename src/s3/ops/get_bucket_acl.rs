@@ -2,15 +2,14 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html>
 
 use crate::engine::access::acl as lists;
-use crate::engine::ops::head_bucket::head_bucket;
 use crate::s3::error::S3Error;
 use crate::s3::request::Request;
 use crate::s3::response::{self, Response};
 use crate::s3::{S3, acl};
 
-pub async fn get_bucket_acl(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let bucket = head_bucket(s3.engine(), request.bucket_name()).await?;
-    let list = bucket.lists.acl.as_ref().filter(|_| !lists::is_disabled(&bucket));
+pub fn get_bucket_acl(s3: &S3, request: &Request) -> Result<Response, S3Error> {
+    let bucket = request.bucket_record()?;
+    let list = bucket.lists.acl.as_ref().filter(|_| !lists::is_disabled(bucket));
     let grants = lists::entries(&bucket.owner, list);
     Ok(response::xml(acl::write(&bucket.owner, &grants, |id| s3.display_name(id))))
 }

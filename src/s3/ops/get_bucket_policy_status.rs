@@ -9,7 +9,7 @@ use crate::s3::response::{self, Response};
 use crate::wire::error_code::ErrorCode;
 
 pub async fn get_bucket_policy_status(s3: &S3, request: Request) -> Result<Response, S3Error> {
-    let bucket = request.bucket_record.as_ref().ok_or(ErrorCode::NoSuchBucket)?;
+    let bucket = request.bucket_record()?;
     let access = authorize::access_of(s3, request.bucket_name(), bucket).await?;
     let is_public = access.policy_is_public().ok_or(ErrorCode::NoSuchBucketPolicy)?;
     let mut document = response::document("PolicyStatus");

@@ -18,8 +18,7 @@ pub async fn get_object_legal_hold(s3: &S3, request: Request) -> Result<Response
 
 /// What holds the version that the request names.
 pub async fn lock_of(s3: &S3, request: &Request) -> Result<ObjectLock, S3Error> {
-    let bucket = engine::ops::head_bucket::head_bucket(s3.engine(), request.bucket_name()).await?;
-    engine::object_lock::check_enabled(&bucket)?;
+    engine::object_lock::check_enabled(request.bucket_record()?)?;
     let asked = GetObject {
         bucket: request.bucket(),
         key: request.key(),

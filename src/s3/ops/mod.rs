@@ -112,7 +112,7 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         O::DeletePublicAccessBlock => {
             Box::pin(delete_public_access_block::delete_public_access_block(s3, request)).await
         }
-        O::GetBucketAcl => Box::pin(get_bucket_acl::get_bucket_acl(s3, request)).await,
+        O::GetBucketAcl => get_bucket_acl::get_bucket_acl(s3, &request),
         O::GetBucketAccelerateConfiguration => {
             let get = get_bucket_accelerate_configuration::get_bucket_accelerate_configuration(s3, request);
             Box::pin(get).await
@@ -125,21 +125,21 @@ pub async fn dispatch(s3: &S3, mut request: Request) -> Result<Response, S3Error
         O::GetBucketEncryption => Box::pin(get_bucket_encryption::get_bucket_encryption(s3, request)).await,
         O::GetBucketLocation => get_bucket_location::get_bucket_location(s3),
         O::GetBucketOwnershipControls => {
-            Box::pin(get_bucket_ownership_controls::get_bucket_ownership_controls(s3, request)).await
+            get_bucket_ownership_controls::get_bucket_ownership_controls(&request)
         }
         O::GetBucketPolicy => Box::pin(get_bucket_policy::get_bucket_policy(s3, request)).await,
         O::GetBucketPolicyStatus => {
             Box::pin(get_bucket_policy_status::get_bucket_policy_status(s3, request)).await
         }
         O::GetBucketTagging => Box::pin(get_bucket_tagging::get_bucket_tagging(s3, request)).await,
-        O::GetBucketVersioning => Box::pin(get_bucket_versioning::get_bucket_versioning(s3, request)).await,
+        O::GetBucketVersioning => get_bucket_versioning::get_bucket_versioning(&request),
         O::GetBucketWebsite => Box::pin(get_bucket_website::get_bucket_website(s3, request)).await,
         O::GetObject => Box::pin(get_object::get_object(s3, request)).await,
         O::GetObjectAcl => Box::pin(get_object_acl::get_object_acl(s3, request)).await,
         O::GetObjectAttributes => Box::pin(get_object_attributes::get_object_attributes(s3, request)).await,
         O::GetObjectLegalHold => Box::pin(get_object_legal_hold::get_object_legal_hold(s3, request)).await,
         O::GetObjectLockConfiguration => {
-            Box::pin(get_object_lock_configuration::get_object_lock_configuration(s3, request)).await
+            get_object_lock_configuration::get_object_lock_configuration(&request)
         }
         O::GetObjectRetention => Box::pin(get_object_retention::get_object_retention(s3, request)).await,
         O::GetObjectTagging => Box::pin(get_object_tagging::get_object_tagging(s3, request)).await,

@@ -3,7 +3,7 @@
 //!
 //! Reading them is `unset`'s.
 
-use crate::engine::{self, Engine};
+use crate::engine;
 use crate::meta::records::Versioning;
 use crate::s3::document;
 use crate::s3::error::S3Error;
@@ -22,7 +22,7 @@ pub async fn answer(s3: &S3, request: &mut Request) -> Option<Result<Response, S
         O::PutBucketNotificationConfiguration => notification(request).await,
         O::PutBucketLogging => logging(s3, request).await,
         O::PutBucketRequestPayment => request_payment(request).await,
-        O::PutBucketReplication => replication(s3, request).await,
+        O::PutBucketReplication => replication(request).await,
         O::PutBucketAbac => abac(request).await,
         O::PutBucketAnalyticsConfiguration => with_id(request, "AnalyticsConfiguration").await,
         O::PutBucketInventoryConfiguration => with_id(request, "InventoryConfiguration").await,
@@ -206,7 +206,7 @@ async fn request_payment(request: &mut Request) -> Result<Response, S3Error> {
 }
 
 /// There is nowhere to replicate to.
-async fn replication(s3: &S3, request: &mut Request) -> Result<Response, S3Error> {
+async fn replication(request: &mut Request) -> Result<Response, S3Error> {
     let bytes = document::read(request, document::LEN_MAX).await?;
     let mut document = Document::new(&bytes)?;
     let mut root = document.root(&["ReplicationConfiguration"])?;
@@ -224,7 +224,7 @@ async fn replication(s3: &S3, request: &mut Request) -> Result<Response, S3Error
     if !has_role || rules == 0 {
         return Err(ErrorCode::MalformedXML.into());
     }
-    if versioning(s3.engine(), request.bucket_name()).await? != Versioning::Enabled {
+    if request.bucket_record()?.versioning != Versioning::Enabled {
         return Err(S3Error::invalid_request(
             "Versioning must be 'Enabled' on the bucket to apply a replication configuration",
         ));
@@ -245,10 +245,6 @@ fn replication_rule(element: &mut Element<'_, '_>) -> Result<(), Malformed> {
         Some("Enabled" | "Disabled") if has_destination => Ok(()),
         _ => Err(Malformed("a rule without a status or a destination".to_owned())),
     }
-}
-
-async fn versioning(engine: &Engine, bucket: &str) -> Result<Versioning, S3Error> {
-    Ok(engine::ops::head_bucket::head_bucket(engine, bucket).await?.versioning)
 }
 
 async fn abac(request: &mut Request) -> Result<Response, S3Error> {

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::metrics;
 
@@ -17,6 +18,8 @@ pub enum Overdue {
     Header,
     /// No request was begun.
     Idle,
+    /// Another connection is waiting, and this one asks nothing.
+    Displaced,
     /// A client has not taken the next piece of an answer (HTTP/2; for HTTP/1.1 the socket says so).
     StalledReader,
 }
@@ -31,6 +34,7 @@ pub struct Activity {
     requests: AtomicUsize,
     between: Mutex<Between>,
     answers: Mutex<Vec<Weak<AnswerClock>>>,
+    displaced: CancellationToken,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +60,7 @@ impl Activity {
             requests: AtomicUsize::new(0),
             between: Mutex::new(Between { since: Instant::now(), header_begun: false }),
             answers: Mutex::default(),
+            displaced: CancellationToken::new(),
         })
     }
 
@@ -97,8 +102,31 @@ impl Activity {
         Some(clock)
     }
 
-    /// Resolves when the connection has waited for its client too long.
+    /// Since when nothing has been asked; `None` while a request is in flight.
+    pub fn waits_since(&self) -> Option<Instant> {
+        (self.requests.load(Ordering::Acquire) == 0).then(|| self.between().since)
+    }
+
+    /// The connection makes room for another one.
+    pub fn displace(&self) {
+        self.displaced.cancel();
+    }
+
+    /// Resolves when it has to make room.
+    pub async fn displaced(&self) {
+        self.displaced.cancelled().await;
+    }
+
+    /// Resolves when the connection has waited for its client too long, or is displaced.
     pub async fn overdue(&self) -> Overdue {
+        tokio::select! {
+            biased;
+            () = self.displaced() => Overdue::Displaced,
+            overdue = self.too_long() => overdue,
+        }
+    }
+
+    async fn too_long(&self) -> Overdue {
         // Whatever begins after a look is not overdue before the shortest limit has passed.
         let look_again = self.limits.header.min(self.limits.idle).min(self.limits.write);
         loop {

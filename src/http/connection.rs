@@ -45,19 +45,30 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves one connection until it ends.
 pub(super) async fn serve(stream: TcpStream, peer: Peer, shared: &Arc<Shared>) {
+    let settings = &shared.settings;
+    let activity = Activity::new(Limits {
+        header: settings.header_timeout,
+        idle: settings.idle_timeout,
+        write: settings.write_timeout,
+    });
+    let _entered = shared.crowd.enter(&activity);
     // Fails only for a connection that is gone already, which the first read will say.
     let _ = stream.set_nodelay(true);
     match &shared.tls {
-        None => serve_clear_text(stream, peer, shared).await,
+        None => serve_clear_text(stream, peer, activity, shared).await,
         Some(tls) => {
             let handshake = tls.acceptor().accept(stream);
-            match tokio::time::timeout(shared.settings.header_timeout, handshake).await {
+            let handshake = tokio::select! {
+                handshake = tokio::time::timeout(settings.header_timeout, handshake) => handshake,
+                () = activity.displaced() => return count_overdue(Overdue::Displaced),
+            };
+            match handshake {
                 Ok(Ok(stream)) => {
                     let protocol = match stream.get_ref().1.alpn_protocol() {
                         Some(b"h2") => Protocol::Http2,
                         _ => Protocol::Http1,
                     };
-                    serve_protocol(stream, Bytes::new(), protocol, peer, shared).await;
+                    serve_protocol(stream, Bytes::new(), protocol, peer, activity, shared).await;
                 }
                 Ok(Err(err)) => tracing::debug!(peer = %peer.address, error = %err, "TLS handshake failed"),
                 Err(_) => count_cut("handshake"),
@@ -66,30 +77,34 @@ pub(super) async fn serve(stream: TcpStream, peer: Peer, shared: &Arc<Shared>) {
     }
 }
 
-async fn serve_clear_text(mut stream: TcpStream, peer: Peer, shared: &Arc<Shared>) {
+async fn serve_clear_text(mut stream: TcpStream, peer: Peer, activity: Arc<Activity>, shared: &Arc<Shared>) {
     let peeked = tokio::select! {
         peeked = tokio::time::timeout(shared.settings.header_timeout, preface::read_protocol(&mut stream)) => peeked,
         // Nothing was asked yet, so nothing is lost.
         () = shared.tasks.stopping() => return,
+        () = activity.displaced() => return count_overdue(Overdue::Displaced),
     };
     match peeked {
         Ok(Ok((_, prefix))) if prefix.is_empty() => {}
-        Ok(Ok((protocol, prefix))) => serve_protocol(stream, prefix, protocol, peer, shared).await,
+        Ok(Ok((protocol, prefix))) => {
+            serve_protocol(stream, prefix, protocol, peer, activity, shared).await;
+        }
         Ok(Err(err)) => tracing::debug!(peer = %peer.address, error = %err, "connection ended early"),
         Err(_) => count_cut("header"),
     }
 }
 
-async fn serve_protocol<S>(stream: S, prefix: Bytes, protocol: Protocol, peer: Peer, shared: &Arc<Shared>)
-where
+async fn serve_protocol<S>(
+    stream: S,
+    prefix: Bytes,
+    protocol: Protocol,
+    peer: Peer,
+    activity: Arc<Activity>,
+    shared: &Arc<Shared>,
+) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let settings = &shared.settings;
-    let activity = Activity::new(Limits {
-        header: settings.header_timeout,
-        idle: settings.idle_timeout,
-        write: settings.write_timeout,
-    });
     let front_end = Arc::clone(&shared.front_end);
     let stream = WatchedStream::new(stream, prefix, Arc::clone(&activity), settings.write_timeout, front_end);
     let service = Service::new(Arc::clone(shared), Arc::clone(&activity), peer);
@@ -212,6 +227,7 @@ fn count_overdue(overdue: Overdue) {
     count_cut(match overdue {
         Overdue::Header => "header",
         Overdue::Idle => "idle",
+        Overdue::Displaced => "displaced",
         Overdue::StalledReader => "stalled_reader",
     });
 }

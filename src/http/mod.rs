@@ -15,6 +15,7 @@
 mod activity;
 mod answer_body;
 mod connection;
+mod crowd;
 pub mod own_endpoints;
 mod preface;
 mod refusal;
@@ -33,12 +34,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::base::body::{Peer, RequestBody, ResponseBody};
 use crate::base::tasks::Tasks;
 use crate::telemetry::metrics;
+use crowd::Crowd;
 use own_endpoints::OwnEndpoints;
 use tls::Tls;
 
@@ -46,6 +48,8 @@ use tls::Tls;
 const BACKLOG: u32 = 1024;
 /// Rest after a failed accept, which is nearly always a lack of file descriptors: without it the loop would spin.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// While nobody gives up a place, this long passes before it is looked for again.
+const DISPLACE_AGAIN: Duration = Duration::from_millis(250);
 /// How long what is left is waited for once every connection has been cut.
 const CUT_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -82,7 +86,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// `None` for clear text.
     pub tls: Option<tls::Files>,
-    /// Connections open at a time; at least 1. More wait in the kernel until one ends.
+    /// Connections open at a time; at least 1. More wait in the kernel until one ends, which is at once when there is
+    /// one that has asked nothing for a second: one place is kept free in this way.
     pub connections: usize,
     /// For a TLS handshake, and from the first byte of a request to the end of its header.
     pub header_timeout: Duration,
@@ -132,6 +137,7 @@ struct Shared {
     tls: Option<Tls>,
     /// One for each connection that may still be accepted.
     connections: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     /// Connections, and the streams of HTTP/2.
     tasks: Tasks,
     /// Ends every connection at once, when those in flight have had their time.
@@ -165,6 +171,7 @@ impl Server {
         let address = listener.local_addr()?;
         let shared = Shared {
             connections: Arc::new(Semaphore::new(settings.connections.clamp(1, Semaphore::MAX_PERMITS))),
+            crowd: Arc::default(),
             front_end,
             own_endpoints,
             tls,
@@ -215,11 +222,25 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
+/// A place for one more connection. When there is none, connections that ask nothing give theirs up, one at a time.
+async fn room(shared: &Shared) -> OwnedSemaphorePermit {
+    loop {
+        let permit = Arc::clone(&shared.connections).acquire_owned();
+        match tokio::time::timeout(Duration::ZERO, permit).await {
+            Ok(permit) => return permit.expect("the semaphore is never closed"),
+            Err(_) => shared.crowd.displace_one(),
+        }
+        let permit = Arc::clone(&shared.connections).acquire_owned();
+        if let Ok(permit) = tokio::time::timeout(DISPLACE_AGAIN, permit).await {
+            return permit.expect("the semaphore is never closed");
+        }
+    }
+}
+
 /// Accepts for ever. A connection takes a permit before it is accepted, so that over the limit nothing is read.
 async fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     loop {
-        let permit = Arc::clone(&shared.connections).acquire_owned().await;
-        let permit = permit.expect("the semaphore is never closed");
+        let permit = room(shared).await;
         match listener.accept().await {
             Ok((stream, address)) => {
                 let peer = Peer { address, tls: shared.tls.is_some() };

@@ -476,6 +476,24 @@ async fn stops_in_time_even_when_a_request_does_not_end() {
 }
 
 #[tokio::test]
+async fn a_connection_that_asks_nothing_makes_room_and_a_busy_one_does_not() {
+    let server = start(Settings { connections: 2, ..settings() }).await;
+    let mut busy = server.connect().await;
+    busy.write_all(b"GET /wait HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    server.toy.arrived.notified().await;
+    for begun in ["", "GET / HT", "GET / HTTP/1.1\r\nhost: x\r\nx-slow"] {
+        let mut idle = server.connect().await;
+        idle.write_all(begun.as_bytes()).await.unwrap();
+        let mut new = server.connect().await;
+        new.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert_eq!(tokio::time::timeout(LATE, read_answer(&mut new)).await.unwrap().1, "0", "{begun}");
+        assert!(wait_for_end(&mut idle, LATE).await.is_empty());
+    }
+    server.toy.go_on.notify_one();
+    assert!(read_answer(&mut busy).await.0.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
 async fn a_connection_over_the_limit_waits_until_another_ends() {
     let server = start(Settings { connections: 1, ..settings() }).await;
     let mut first = server.connect().await;

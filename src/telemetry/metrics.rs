@@ -75,7 +75,7 @@ metrics_table! {
     CONNECTIONS_LIMIT = Gauge "dovetail_connections_limit", "connections", [],
         "Connections that may be open at a time; more wait to be accepted.";
     CONNECTIONS_CUT = Counter "dovetail_connections_cut_total", "connections", ["reason"],
-        "Connections ended by the server before the client was done, by reason (header, idle, stalled_reader, handshake, shutdown).";
+        "Connections ended by the server before the client was done, by reason (header, idle, displaced, stalled_reader, handshake, shutdown).";
     REQUESTS_IN_FLIGHT = Gauge "dovetail_requests_in_flight", "requests", [],
         "Requests whose answer has not been sent in full.";
     BODY_TIMEOUTS = Counter "dovetail_body_timeouts_total", "requests", ["reason"],

@@ -108,7 +108,12 @@ pub const KEYS: &[Key] = &[
         "true",
         "Refuse keys of clients (SSE-C) over connections that are not encrypted. Turn it off behind a proxy that ends TLS.",
     ),
-    key("limits.connections", Kind::Count, "1024", "Connections open at a time. More wait until one ends."),
+    key(
+        "limits.connections",
+        Kind::Count,
+        "1024",
+        "Connections open at a time. When one more comes, the one that has asked nothing for longest, for a second at least, is ended.",
+    ),
     key(
         "limits.upload_memory",
         Kind::Size,

@@ -21,7 +21,12 @@ pub enum Format {
 /// A level that cannot be read, in words.
 pub fn init(format: Format, level: &str) -> Result<(), String> {
     let filter = parse_level(level)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A line that cannot be written is lost. By default it would be complained about on stderr, which panics when
+        // nobody reads that any more: whoever logged would die with the program that collects the log.
+        .log_internal_errors(false);
     // Failing means that a subscriber is in place already, as in tests that start two servers in one process.
     let _ = match format {
         Format::Text => lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).try_init(),

@@ -76,6 +76,41 @@ async fn sighup_does_not_end_it() {
     assert!(gateway.is_running());
 }
 
+#[tokio::test]
+async fn goes_on_and_stops_in_order_when_nobody_reads_its_log_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dovetail"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder.path().join("data"));
+    command.env("DOVETAIL_LOG", "debug").stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let endpoint = {
+        use std::io::{BufRead, BufReader};
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut words =
+            lines.map(|line| line.split_whitespace().last().map(str::to_owned).unwrap_or_default());
+        words.find(|word| word.starts_with("http://")).expect("it says where it is")
+    };
+    drop(child.stderr.take());
+    // Refusals are logged, too.
+    for _ in 0..3 {
+        assert_eq!(reqwest::get(format!("{endpoint}/bucket")).await.unwrap().status(), 404);
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if begun.elapsed() > Duration::from_secs(20) {
+            child.kill().unwrap();
+            panic!("it does not stop");
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(status.code(), Some(0));
+}
+
 /// Starts `serve` without users and kills it once it has printed where the secret is.
 fn welcome(data: &Path) -> String {
     use std::io::{BufRead, BufReader};

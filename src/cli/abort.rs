@@ -51,7 +51,7 @@ pub fn abort(args: AbortArgs) -> ExitCode {
             }
         }
         if uploads.is_empty() {
-            return Err(Error::Usage(format!("{target} has no open upload")));
+            return Err(Error::Incomplete(format!("{target} has no open upload")));
         }
         for upload in uploads {
             let address = Address { bucket: target.bucket.clone(), key: upload.key };

@@ -84,6 +84,11 @@ impl Activity {
         }
     }
 
+    /// Whether the client is sending a header, and nothing else goes on.
+    pub fn is_reading_header(&self) -> bool {
+        self.requests.load(Ordering::Acquire) == 0 && self.between().header_begun
+    }
+
     /// A request's header is complete. The request is in flight until the guard is dropped.
     pub fn begin_request(self: &Arc<Activity>) -> InFlight {
         self.requests.fetch_add(1, Ordering::AcqRel);

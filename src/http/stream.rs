@@ -28,6 +28,8 @@ pub struct WatchedStream<S> {
     front_end: Arc<dyn FrontEnd>,
     /// What is left of the front end's answer to what cannot be read, once there is one; nothing comes after it.
     refusal: Option<Bytes>,
+    /// All that was ever to be written has been: what comes next is the beginning of something.
+    at_rest: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
@@ -47,6 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
             stalling: false,
             front_end,
             refusal: None,
+            at_rest: true,
         }
     }
 
@@ -62,13 +65,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WatchedStream<S> {
         Poll::Ready(Ok(len))
     }
 
-    /// Whether a write is to be answered by [`WatchedStream::poll_refuse`].
-    fn refuses(&mut self, status: Option<StatusCode>) -> bool {
-        if let Some(status) = status
-            && self.refusal.is_none()
+    /// Whether a write is to be answered by [`WatchedStream::poll_refuse`]. An object may look like a refusal, so one
+    /// is looked for only where no request has had an answer since the last flush, and a header is being read.
+    fn refuses(&mut self, status: impl FnOnce() -> Option<StatusCode>) -> bool {
+        if self.refusal.is_none()
+            && self.at_rest
+            && self.activity.is_reading_header()
+            && let Some(status) = status()
         {
             self.refusal = self.front_end.unreadable(status).as_ref().map(refusal::on_the_wire);
         }
+        self.at_rest = false;
         self.refusal.is_some()
     }
 
@@ -114,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for WatchedStream<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if self.refuses(refusal::status_of(buf)) {
+        if self.refuses(|| refusal::status_of(buf)) {
             return self.poll_refuse(cx, buf.len());
         }
         let written = Pin::new(&mut self.inner).poll_write(cx, buf);
@@ -126,7 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.refuses(refusal::status_of_slices(bufs)) {
+        if self.refuses(|| refusal::status_of_slices(bufs)) {
             return self.poll_refuse(cx, bufs.iter().map(|buf| buf.len()).sum());
         }
         let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
@@ -139,6 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(cx);
+        self.at_rest |= matches!(flushed, Poll::Ready(Ok(())));
         self.watch(cx, flushed)
     }
 

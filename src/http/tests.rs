@@ -17,7 +17,10 @@ use super::{FrontEnd, Server, Settings, Stopped, tls};
 use crate::base::body::{BodyError, Peer, RequestBody, ResponseBody};
 use crate::telemetry::metrics;
 
-/// Answers by path: `/early` without looking at the body, `/panic` not at all, `/endless` without end, `/wait` once
+/// What hyper answers to what it cannot read.
+const REFUSAL: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Answers by path: `/early` without looking at the body, `/impostor` with a body like a refusal once the test says so, `/panic` not at all, `/endless` without end, `/wait` once
 /// the test says so, anything else with the number of bytes the body had.
 #[derive(Default)]
 struct Toy {
@@ -59,6 +62,16 @@ impl FrontEnd for ToyFrontEnd {
                     });
                     Response::new(ResponseBody::new(StreamBody::new(frames)))
                 }
+                "/impostor" => {
+                    let body = futures::stream::once(async move {
+                        toy.go_on.notified().await;
+                        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(http_body::Frame::data(
+                            Bytes::from_static(REFUSAL),
+                        ))
+                    });
+                    let answer = Response::builder().header("content-length", REFUSAL.len());
+                    answer.body(ResponseBody::new(StreamBody::new(body))).unwrap()
+                }
                 "/wait" => {
                     toy.arrived.notify_one();
                     toy.go_on.notified().await;
@@ -70,6 +83,10 @@ impl FrontEnd for ToyFrontEnd {
                 },
             }
         })
+    }
+
+    fn unreadable(&self, status: StatusCode) -> Option<Response<Bytes>> {
+        Some(Response::builder().status(418).body(status.as_str().to_string().into()).unwrap())
     }
 
     fn owns_every_path(&self, req: &http::request::Parts) -> bool {
@@ -315,9 +332,30 @@ async fn refuses_headers_without_end() {
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        (head, _) = read_answer(&mut reader) => assert!(head.starts_with("HTTP/1.1 431"), "{head}"),
+        (head, _) = read_answer(&mut reader) => assert!(head.starts_with("HTTP/1.1 418"), "{head}"),
         () = write => {}
     }
+}
+
+#[tokio::test]
+async fn an_object_that_looks_like_a_refusal_is_sent_as_it_is() {
+    let server = start(settings()).await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        stream.write_all(b"GET /impostor HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        // The body is written alone.
+        server.toy.go_on.notify_one();
+        let mut body = vec![0; REFUSAL.len()];
+        stream.read_exact(&mut body).await.unwrap();
+        assert_eq!(body, REFUSAL);
+    }
+    stream.write_all(b"no HTTP at all\r\n\r\n").await.unwrap();
+    let answer = String::from_utf8(wait_for_end(&mut stream, LATE).await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 418"), "{answer}");
 }
 
 #[tokio::test]

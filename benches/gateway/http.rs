@@ -12,11 +12,16 @@ use std::time::{Duration, Instant};
 /// A body up to this many bytes travels with its head.
 const SMALL_LEN_MAX: u64 = 16 << 10;
 
+/// Writes signed requests.
+pub struct Requests {
+    address: String,
+    signer: Signer,
+}
+
 /// A connection that is kept open.
 pub struct Connection {
     stream: TcpStream,
-    address: String,
-    signer: Signer,
+    requests: Requests,
     /// Answers are read into it: fresh memory for each would cost the client more than the request.
     buf: Vec<u8>,
 }
@@ -47,34 +52,26 @@ impl Answer {
 }
 
 /// Bytes that do not compress, the same for every request.
-fn noise() -> &'static [u8] {
+pub fn noise() -> &'static [u8] {
     static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
     NOISE.get_or_init(|| {
         (0..1u64 << 17).flat_map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes()).collect()
     })
 }
 
-impl Connection {
-    pub fn open(address: &str) -> Connection {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("TCP_NODELAY can be set");
+impl Requests {
+    pub fn to(address: &str) -> Requests {
         let signer = Signer {
             access_key_id: ACCESS_KEY_ID.to_string(),
             secret: Secret::new(SECRET_ACCESS_KEY),
             region: "us-east-1".to_string(),
             session_token: None,
         };
-        Connection { stream, address: address.to_string(), signer, buf: vec![0; BUF_LEN] }
+        Requests { address: address.to_string(), signer }
     }
 
-    /// Sends a signed request whose body is `len` bytes of noise, or `body`.
-    pub fn send(
-        &mut self,
-        method: &str,
-        target: &str,
-        extra: &[(&'static str, String)],
-        body: Body<'_>,
-    ) -> Answer {
+    /// The head of a signed request with a body of `len` bytes.
+    pub fn head(&self, method: &str, target: &str, extra: &[(&'static str, String)], len: u64) -> String {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut headers = HeaderMap::new();
         headers.insert("host", HeaderValue::from_str(&self.address).expect("an address is a header value"));
@@ -89,11 +86,31 @@ impl Connection {
             PayloadKind::Unsigned,
             Clock::system().now_ms() / 1000,
         );
-        let mut head = format!("{method} {target} HTTP/1.1\r\ncontent-length: {}\r\n", body.len());
+        let mut head = format!("{method} {target} HTTP/1.1\r\ncontent-length: {len}\r\n");
         for (name, value) in &headers {
             head.push_str(&format!("{name}: {}\r\n", value.to_str().expect("ASCII")));
         }
         head.push_str("\r\n");
+        head
+    }
+}
+
+impl Connection {
+    pub fn open(address: &str) -> Connection {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("TCP_NODELAY can be set");
+        Connection { stream, requests: Requests::to(address), buf: vec![0; BUF_LEN] }
+    }
+
+    /// Sends a signed request whose body is `len` bytes of noise, or `body`.
+    pub fn send(
+        &mut self,
+        method: &str,
+        target: &str,
+        extra: &[(&'static str, String)],
+        body: Body<'_>,
+    ) -> Answer {
+        let head = self.requests.head(method, target, extra, body.len());
         let started = Instant::now();
         if let Body::Noise(len) = body
             && len <= SMALL_LEN_MAX

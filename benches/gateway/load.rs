@@ -3,6 +3,7 @@
 use crate::PART_LEN;
 use crate::http::{Answer, Body, Connection};
 use crate::process::Server;
+use crate::small::{self, Small};
 use std::time::{Duration, Instant};
 
 /// Connections that copy parts: the more, the more of them share a commit.
@@ -11,14 +12,6 @@ const COPIERS: usize = 64;
 /// Work for one server.
 pub struct Load {
     address: String,
-}
-
-/// Many small requests.
-pub struct Small {
-    pub count: u64,
-    pub per_s: f64,
-    pub median_ms: f64,
-    pub p99_ms: f64,
 }
 
 impl Load {
@@ -137,24 +130,7 @@ impl Load {
 
     /// 4 KiB objects for `duration`.
     pub fn small_puts(&self, name: &str, connections: usize, duration: Duration) -> Small {
-        let times = std::sync::Mutex::new(Vec::new());
-        let started = Instant::now();
-        let count = self.side_by_side(connections, |number, connection| {
-            let mut own = Vec::new();
-            while started.elapsed() < duration {
-                let target = format!("/bench/{name}/{number}/{}", own.len());
-                let sent = Instant::now();
-                ok(connection.send("PUT", &target, &[], Body::Noise(4096)));
-                own.push(sent.elapsed());
-            }
-            let count = own.len() as u64;
-            times.lock().expect("no thread panicked").extend(own);
-            count
-        });
-        let per_s = count as f64 / started.elapsed().as_secs_f64();
-        let mut times = times.into_inner().expect("no thread panicked");
-        times.sort();
-        small(count, per_s, times)
+        small::puts(&self.address, name, connections, duration)
     }
 
     /// Reads of one object for `duration`.
@@ -162,21 +138,17 @@ impl Load {
         let times = std::sync::Mutex::new(Vec::new());
         let started = Instant::now();
         let target = format!("/bench/{key}");
-        let count = self.side_by_side(connections, |_, connection| {
+        self.side_by_side(connections, |_, connection| {
             let mut own = Vec::new();
             while started.elapsed() < duration {
                 let sent = Instant::now();
                 ok(connection.send("GET", &target, &[], Body::Noise(0)));
                 own.push(sent.elapsed());
             }
-            let count = own.len() as u64;
             times.lock().expect("no thread panicked").extend(own);
-            count
+            0
         });
-        let per_s = count as f64 / started.elapsed().as_secs_f64();
-        let mut times = times.into_inner().expect("no thread panicked");
-        times.sort();
-        small(count, per_s, times)
+        Small::new(times.into_inner().expect("no thread panicked"), started.elapsed())
     }
 
     /// A lifecycle rule that looks at every object and expires none.
@@ -291,11 +263,6 @@ impl Load {
 }
 
 /// `times` are in order.
-fn small(count: u64, per_s: f64, times: Vec<Duration>) -> Small {
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
-    Small { count, per_s, median_ms: at(0.5), p99_ms: at(0.99) }
-}
-
 fn ok(answer: Answer) -> Answer {
     assert!(answer.status == 200, "{}\n{}", answer.head, String::from_utf8_lossy(&answer.body));
     answer

@@ -15,6 +15,7 @@ mod listing;
 mod load;
 mod policy;
 mod process;
+mod small;
 mod table;
 
 use load::Load;
@@ -163,7 +164,7 @@ fn small(table: &mut Table) {
     let server = Server::gateway();
     let load = Load::new(&server);
     load.create_bucket();
-    let runs: Vec<(load::Small, load::Small, f64)> = (0..3)
+    let runs: Vec<(small::Small, small::Small, f64)> = (0..3)
         .map(|round| {
             let alone = load.small_puts(&format!("alone-{round}"), 1, Duration::from_secs(3));
             let cpu_s = server.cpu_s();

@@ -12,8 +12,8 @@ use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
 use crate::client::download::{GetOptions, Known, get_file};
 use crate::client::error::Error;
-use crate::client::fetch::RANGE_MEMORY_LEN;
 use crate::client::print::get_pipe;
+use crate::client::sink::RANGE_MEMORY_LEN;
 use crate::client::upload::Done;
 
 pub const HELP: &str = "\

@@ -23,6 +23,7 @@ use crate::client::error::{Class, Error};
 use crate::client::retry::{Retry, random_fraction};
 use crate::client::send_body::Surroundings;
 use crate::client::signing::Prepared;
+use crate::client::sink::WRITE_LEN;
 use crate::client::source::Source;
 use crate::client::tally::{Event, Meter, Tally};
 use crate::client::throttle::Throttle;
@@ -76,6 +77,8 @@ pub struct Endpoint {
     pub retry: Retry,
     pub workers: Workers,
     pub around: Surroundings,
+    /// Memory for what is on its way into files.
+    pub write_chunks: Chunks,
     pub tally: Arc<Tally>,
 }
 
@@ -124,6 +127,7 @@ impl Endpoint {
             retry: Retry::new(settings.patience),
             workers: Workers::new(settings.parallel_max),
             around,
+            write_chunks: Chunks::new(WRITE_LEN),
             tally,
         })
     }

@@ -1,13 +1,9 @@
 //! Fetching one range of an object, until it has arrived as it should be.
 
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use dovetail_digest::{Algorithm, Digest, Hasher};
 use http::Method;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::client::address::Address;
 use crate::client::answers::ListedPart;
@@ -18,17 +14,11 @@ use crate::client::error::Error;
 use crate::client::part_file::PartFile;
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::{ObjectHead, object_head};
+use crate::client::sink::{Intake, Sink};
 use crate::client::source::Source;
 use crate::client::tally::Meter;
 use crate::wire::etag;
 
-/// Bytes that are handed to the writer at a time: more than a piece, because waking a thread costs, and little enough to be still
-/// in the processor's cache when they are written.
-const WRITE_LEN: usize = 256 << 10;
-/// What waits between the network and the writer, for each range, in units of [`WRITE_LEN`].
-const QUEUED_WRITES: usize = 1;
-/// What a range on its way into a file holds at most: one write being filled, one waiting, one being done, each a piece longer.
-pub const RANGE_MEMORY_LEN: u64 = 6 * WRITE_LEN as u64;
 /// Ranges are cut like the object's parts when these have such a length: not too many, and not too much to lose.
 const RANGE_LEN_MIN: u64 = 4 << 20;
 const RANGE_LEN_MAX: u64 = 64 << 20;
@@ -75,16 +65,6 @@ impl Checks {
     }
 }
 
-/// Where a range goes.
-#[derive(Clone)]
-pub enum Sink {
-    File(Arc<PartFile>),
-    Memory(Gathered),
-}
-
-/// Pieces in order, for what is too small for a file of its own or goes into a pipe.
-pub type Gathered = Arc<Mutex<Vec<Bytes>>>;
-
 /// Fetches a range until it has arrived whole, and hashes it on the way.
 pub async fn fetch(
     endpoint: &Arc<Endpoint>,
@@ -118,39 +98,55 @@ async fn fetch_once(
         call = call.header("range", format!("bytes={}-{}", part.offset, part.offset + part.len - 1));
     }
     let meter = Arc::new(Meter::new(&endpoint.tally, part.len));
-    let mut response = endpoint.open(&call, &meter).await?;
+    let response = endpoint.open(&call, &meter).await?;
     check_answer(&doing, range, is_whole, &response)?;
     let head = object_head(&doing, response.headers())?;
-    let mut intake = Intake::start(endpoint, sink, part.offset);
+    let around = &endpoint.around;
+    let mut intake = Intake::start(sink, part.offset, &endpoint.write_chunks, &around.tasks);
+    let received = receive(endpoint, range, &doing, response, &meter, &mut intake).await;
+    // Also after a failure: what this attempt writes must not come after what the next one does.
+    let written = intake.finish().await.map_err(|error| write_error(range, error));
+    let digest = received?;
+    written?;
+    if range.expected.is_some_and(|expected| expected != digest) {
+        return Err(Error::Corrupt { doing, reason: "what arrived has not the part's checksum".into() });
+    }
+    meter.finish();
+    Ok((digest, head))
+}
+
+/// Hashes what arrives and hands it on, until it is as much as was asked for.
+async fn receive(
+    endpoint: &Endpoint,
+    range: &Range,
+    doing: &str,
+    mut response: reqwest::Response,
+    meter: &Meter,
+    intake: &mut Intake,
+) -> Result<Digest, Error> {
     let mut hasher = Hasher::new(range.algorithm);
-    let mut left = part.len;
+    let mut left = range.part.len;
     while left > 0 {
-        let piece = watched(&doing, IDLE_TIMEOUT, &meter, response.chunk()).await?;
-        let Some(piece) = piece.map_err(|error| connection_error(&doing, &error))? else {
+        let piece = watched(doing, IDLE_TIMEOUT, meter, response.chunk()).await?;
+        let Some(piece) = piece.map_err(|error| connection_error(doing, &error))? else {
             let reason = format!("the connection was closed {left} bytes before the end");
-            return Err(Error::Connection { doing, reason });
+            return Err(Error::Connection { doing: doing.to_owned(), reason });
         };
         let len = piece.len() as u64;
-        left = left.checked_sub(len).ok_or_else(|| Error::malformed(&doing, "it is too long"))?;
+        left = left.checked_sub(len).ok_or_else(|| Error::malformed(doing, "it is too long"))?;
         meter.add(len);
         hasher.update(&piece);
         let pause = endpoint.around.throttle.reserve(len);
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
-        if !intake.take(piece).await {
-            // The writer has failed, and says why below.
-            break;
-        }
+        intake.take(piece).await.map_err(|error| write_error(range, error))?;
     }
-    let written = intake.finish().await;
-    written.map_err(|error| Error::file(format!("write what {} holds", range.address), error))?;
-    let digest = hasher.finish();
-    if range.expected.is_some_and(|expected| expected != digest) {
-        return Err(Error::Corrupt { doing, reason: "what arrived has not the part's checksum".into() });
-    }
-    meter.finish();
-    Ok((digest, head))
+    Ok(hasher.finish())
+}
+
+fn write_error(range: &Range, error: std::io::Error) -> Error {
+    Error::file(format!("write what {} holds", range.address), error)
 }
 
 /// The right bytes of the right version, or nothing.
@@ -177,76 +173,6 @@ fn check_answer(
         return Err(Error::malformed(doing, "it has another length than the range asked for"));
     }
     Ok(())
-}
-
-/// Takes in what arrives. A thread that may block writes a piece while the next one is filled.
-enum Intake {
-    File {
-        filling: Vec<Bytes>,
-        filling_len: usize,
-        full: mpsc::Sender<Vec<Bytes>>,
-        writer: JoinHandle<io::Result<()>>,
-    },
-    Memory(Gathered),
-}
-
-impl Intake {
-    fn start(endpoint: &Endpoint, sink: &Sink, offset: u64) -> Intake {
-        match sink {
-            Sink::File(file) => {
-                let (full, mut writes) = mpsc::channel::<Vec<Bytes>>(QUEUED_WRITES);
-                let (file, mut at) = (Arc::clone(file), offset);
-                let writer = endpoint.around.tasks.spawn_blocking(move || {
-                    while let Some(pieces) = writes.blocking_recv() {
-                        for piece in pieces {
-                            file.write_all_at(&piece, at)?;
-                            at += piece.len() as u64;
-                        }
-                    }
-                    Ok(())
-                });
-                Intake::File { filling: Vec::new(), filling_len: 0, full, writer }
-            }
-            Sink::Memory(gathered) => {
-                // What an attempt before this one has left.
-                lock(gathered).clear();
-                Intake::Memory(Arc::clone(gathered))
-            }
-        }
-    }
-
-    /// False once nothing more can be written.
-    async fn take(&mut self, piece: Bytes) -> bool {
-        match self {
-            Intake::Memory(gathered) => lock(gathered).push(piece),
-            Intake::File { filling, filling_len, full, .. } => {
-                *filling_len += piece.len();
-                filling.push(piece);
-                if *filling_len >= WRITE_LEN {
-                    *filling_len = 0;
-                    return full.send(std::mem::take(filling)).await.is_ok();
-                }
-            }
-        }
-        true
-    }
-
-    /// Waits until all of it is written.
-    async fn finish(self) -> io::Result<()> {
-        match self {
-            Intake::Memory(_) => Ok(()),
-            Intake::File { filling, full, writer, .. } => {
-                // A writer that has failed says so below.
-                let _ = full.send(filling).await;
-                drop(full);
-                writer.await.map_err(io::Error::other).flatten()
-            }
-        }
-    }
-}
-
-pub fn lock(gathered: &Gathered) -> MutexGuard<'_, Vec<Bytes>> {
-    gathered.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether the part file still holds what the journal remembers.

@@ -1,10 +1,12 @@
 //! What a transfer remembers between runs: one small file each, in the platform's folder for state.
 //!
 //! The first line says what is being moved, each further line which part has arrived, all as JSON. The file appears
-//! whole (written aside, synced, linked into place, its folder synced) before the first part moves, so a crash leaves
-//! either no journal or a true one. Lines are appended without a sync: `kill -9` loses none, and what a power cut
-//! loses or tears is only a part that will be compared with the server again. Whoever has the file open holds its
-//! lock, so that no two processes move the same thing.
+//! whole (written aside, linked into place) before the first part moves, so `kill -9` leaves either no journal or a
+//! true one. An upload's is synced then, as its folder is: a power cut must not lose the id of an upload that stays
+//! open on the server. A download's is not: what a power cut could lose with it is not on the disk either, and one that
+//! is over within seconds then never touches the disk, which is busy with its bytes. Lines are appended without a sync:
+//! what a power cut loses or tears is only a part that will be compared with the server again, or read again. Whoever
+//! has the file open holds its lock, so that no two processes move the same thing.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -165,7 +167,7 @@ impl Journals {
         self.open(header)
     }
 
-    /// Begins a journal. It is on disk when this returns.
+    /// Begins a journal. That of an upload is on disk when this returns.
     ///
     /// # Errors
     /// [`Error::Busy`] if another process has begun one meanwhile.
@@ -206,7 +208,9 @@ impl Journals {
             Some(file) => file,
             None => self.link_aside(path, header)?,
         };
-        File::open(&self.folder)?.sync_all()?;
+        if header.direction == Direction::Upload {
+            File::open(&self.folder)?.sync_all()?;
+        }
         Ok(file)
     }
 
@@ -253,7 +257,10 @@ fn write_header(file: &mut File, header: &Header) -> io::Result<()> {
     let mut line = serde_json::to_vec(header)?;
     line.push(b'\n');
     file.write_all(&line)?;
-    file.sync_all()
+    match header.direction {
+        Direction::Upload => file.sync_all(),
+        Direction::Download => Ok(()),
+    }
 }
 
 enum Opened {

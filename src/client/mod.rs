@@ -4,7 +4,7 @@
 //!   it, and [`answers`] their documents. [`retry`] decides what a failure means.
 //! - [`upload`], [`pipe`] and [`download`] move an object in parts; [`fetch`] and [`sent_part`] do
 //!   one of them, [`plan`] cuts, [`workers`] says how many parts
-//!   move at once, [`source`] reads and hashes them on the way, [`journal`] remembers them.
+//!   move at once, [`source`] reads and hashes them on the way, [`sink`] takes them in, [`journal`] remembers them.
 //! - [`limits`] asks an endpoint what it accepts.
 //! - [`progress`] tells a person or a program what happens.
 //!
@@ -37,6 +37,7 @@ pub mod retry;
 pub mod send_body;
 pub mod sent_part;
 mod signing;
+pub mod sink;
 pub mod source;
 pub mod tally;
 pub mod throttle;

@@ -12,9 +12,10 @@ use crate::client::address::Address;
 use crate::client::download::{GetOptions, done};
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
-use crate::client::fetch::{Gathered, Range, Sink, fetch, lock};
+use crate::client::fetch::{Range, fetch};
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::ObjectHead;
+use crate::client::sink::{Gathered, Sink, lock};
 use crate::client::upload::Done;
 use crate::wire::limits::Limits;
 

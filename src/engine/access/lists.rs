@@ -175,6 +175,7 @@ fn wanted(action: Action, creates: bool) -> Wanted {
 mod tests {
     use super::*;
     use crate::engine::access::acl::{AskedAcl, CannedAcl};
+    use crate::engine::conditions::{ReadConditions, Tags};
     use crate::engine::copy_source::Source;
     use crate::engine::ops::copy_object::{CopyObject, copy_object};
     use crate::engine::ops::get_object::{GetObject, get_object};
@@ -187,6 +188,7 @@ mod tests {
     };
     use crate::engine::ops::put_object_acl::{PutObjectAcl, put_object_acl};
     use crate::engine::ops::put_object_tagging::{PutObjectTagging, put_object_tagging};
+    use crate::engine::ops::rename_object::{RenameObject, rename_object};
     use crate::engine::testing::{BUCKET, Fixture};
     use crate::meta::records::ObjectOwnership;
 
@@ -216,11 +218,25 @@ mod tests {
             writer: "stranger".into(),
             ..CopyObject::default()
         };
+        // Refused for its condition after it was judged, so that the object stays where it is.
+        let rename = RenameObject {
+            bucket: bucket(),
+            source: key(),
+            key: "renamed".into(),
+            conditions: ReadConditions { if_match: Some(Tags::Any), ..ReadConditions::default() },
+            asker: asker.clone(),
+            ..RenameObject::default()
+        };
+        let renamed = match rename_object(engine, rename).await {
+            Err(Error::PreconditionFailed { .. }) => Ok(()),
+            outcome => outcome,
+        };
         vec![
             ("get", get_object(engine, read()).await.map(drop)),
             ("head", head_object(engine, read()).await.map(drop)),
             ("attributes", get_object_attributes(engine, attributes).await.map(drop)),
             ("copy", copy_object(engine, copy).await.map(drop)),
+            ("rename", renamed),
             ("get the list", get_object_acl(engine, shown).await.map(drop)),
             ("put a list", put_object_acl(engine, put).await.map(drop)),
         ]

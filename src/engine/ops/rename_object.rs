@@ -5,6 +5,7 @@
 //! AWS has it for directory buckets, which know no versions; here it is refused where a bucket has had some.
 
 use crate::base::fail_point;
+use crate::engine::access::lists::Asker;
 use crate::engine::conditions::{ReadConditions, Tags};
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::{Engine, Error, objects};
@@ -24,6 +25,8 @@ pub struct RenameObject {
     pub conditions: ReadConditions,
     /// Makes a repeat harmless: within `complete_repeat_window` it does nothing more.
     pub token: Option<String>,
+    /// Judged on the source that is found, where its list or its tags have a say.
+    pub asker: Option<Asker>,
 }
 
 /// When this returns, the object has its new key, after a crash too. `NoSuchKey` is about the source.
@@ -53,6 +56,9 @@ fn rename(tx: &mut dyn Write, request: &RenameObject, now_ms: i64) -> Result<(),
         return Err(Error::RenameOntoItself);
     }
     let source = objects::current(tx, bucket.id, &request.source)?.ok_or(Error::NoSuchKey)?;
+    if let Some(asker) = &request.asker {
+        asker.check(&bucket, &source)?;
+    }
     request.source_conditions.check_rename_source(&source, now_ms)?;
     let covered = objects::current(tx, bucket.id, &request.key)?;
     request.conditions.check_rename_destination(covered.as_ref(), now_ms)?;

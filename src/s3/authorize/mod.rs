@@ -173,24 +173,24 @@ pub async fn copy_source(
 }
 
 /// Whether RenameObject may take this key's object away, and be told if there is none.
-pub async fn rename_source(s3: &S3, request: &Request, key: &str) -> Result<bool, S3Error> {
-    let Some(subject) = request.subject() else { return Ok(true) };
+pub async fn rename_source(s3: &S3, request: &Request, key: &str) -> Result<Judged, S3Error> {
+    let Some(subject) = request.subject() else { return Ok(Judged::ALL) };
     let source = Subject { key: Some(key), version_id: None, ..subject };
-    let Some(access) = in_question(s3, request, &source).await? else { return Ok(true) };
-    judge(s3, request, &source, &access, &[Action::GetObject, Action::DeleteObject]).await?;
-    sees_absence(s3, request, &source, &access).await
+    let Some(access) = in_question(s3, request, &source).await? else { return Ok(Judged::ALL) };
+    let asker = judge(s3, request, &source, &access, &[Action::GetObject, Action::DeleteObject]).await?;
+    Ok(Judged { sees_absence: sees_absence(s3, request, &source, &access).await?, asker })
 }
 
-/// Characters of an account's id on AWS.
+/// Digits of an account's id on AWS.
 const ACCOUNT_ID_LEN: usize = 12;
 
 /// What the caller asked to see must be the owner's to show: an id that is not the owner's is somebody else's. On AWS
-/// an account's id has 12 digits; here any text of that length or more can be one, and a shorter one if it is the owner's.
+/// an account's id has 12 digits; here any text can be one, but fewer or more digits are one of AWS's with a mistake.
 pub fn expected_owner(expected: Option<&HeaderValue>, bucket: &BucketRecord) -> Result<(), S3Error> {
     match expected.map(HeaderValue::as_bytes) {
         None => Ok(()),
         Some(expected) if expected == bucket.owner.as_bytes() => Ok(()),
-        Some(expected) if expected.len() < ACCOUNT_ID_LEN => {
+        Some(expected) if expected.len() != ACCOUNT_ID_LEN && expected.iter().all(u8::is_ascii_digit) => {
             Err(ErrorCode::InvalidBucketOwnerAWSAccountID.into())
         }
         Some(_) => Err(ErrorCode::AccessDenied.into()),

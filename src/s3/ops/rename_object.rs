@@ -24,7 +24,7 @@ pub async fn rename_object(s3: &S3, request: Request) -> Result<Response, S3Erro
     if source.ends_with('/') || key.ends_with('/') {
         return Err(S3Error::invalid_request("Objects whose keys end in a slash cannot be renamed."));
     }
-    let sees_absence = authorize::rename_source(s3, &request, &source).await?;
+    let authorize::Judged { sees_absence, asker } = authorize::rename_source(s3, &request, &source).await?;
     let asked = engine_rename::RenameObject {
         bucket: request.bucket(),
         source: source.clone(),
@@ -32,6 +32,7 @@ pub async fn rename_object(s3: &S3, request: Request) -> Result<Response, S3Erro
         key,
         conditions: conditions::read(request.headers()),
         token: token(&request)?,
+        asker,
     };
     engine_rename::rename_object(s3.engine(), asked).await.map_err(|err| match err {
         engine::Error::NoSuchKey if !sees_absence => ErrorCode::AccessDenied.into(),

@@ -53,7 +53,15 @@ impl Stores {
             let keyring = master_keys::load(&settings.encryption, &data_dir, &meta).await?;
             engine_settings.keyring = Arc::new(keyring);
         }
-        blobs.sweep_unfinished().await.map_err(|err| Failure::running(&err))?;
+        match blobs.sweep_unfinished().await {
+            // What needs the backend is a 503 until it is back, and the rest is served. What was left unfinished waits
+            // for the next start, and takes up space until then.
+            Err(err) if err.is_transient() => {
+                let error = &err as &dyn std::error::Error;
+                tracing::warn!(error, "the backend does not answer; serving what can be served without it");
+            }
+            swept => swept.map_err(|err| Failure::running(&err))?,
+        }
         let engine =
             Engine::new(meta.clone(), Arc::clone(&blobs), Clock::system(), tasks.clone(), engine_settings);
         Ok(Stores { engine, meta, blobs, data_dir })

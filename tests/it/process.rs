@@ -111,6 +111,36 @@ async fn goes_on_and_stops_in_order_when_nobody_reads_its_log_any_more() {
     assert_eq!(status.code(), Some(0));
 }
 
+#[tokio::test]
+async fn starts_while_its_backend_is_away_and_says_that_it_is_not_ready() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let mut gateway = Gateway::prepare(&[
+        ("DOVETAIL_BLOBS__URL", "s3://bucket/prefix"),
+        ("DOVETAIL_BLOBS__AWS_ENDPOINT", &endpoint),
+        ("DOVETAIL_BLOBS__AWS_ALLOW_HTTP", "true"),
+        ("DOVETAIL_BLOBS__AWS_ACCESS_KEY_ID", "key"),
+        ("DOVETAIL_BLOBS__AWS_SECRET_ACCESS_KEY", "secret"),
+    ]);
+    gateway.spawn(&[]);
+    let live = format!("{}/_/live", gateway.endpoint());
+    let begun = Instant::now();
+    while reqwest::get(&live).await.is_err() {
+        assert!(gateway.is_running() && begun.elapsed() < Duration::from_secs(60), "{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(gateway.log().contains("the backend does not answer"), "{}", gateway.log());
+    let ready = reqwest::get(format!("{}/_/ready", gateway.endpoint())).await.unwrap();
+    assert_eq!(ready.status(), 503);
+    let client = gateway.client();
+    client.send("PUT", "/bucket", &[], "").await.unwrap().expect(200);
+    client.put("bucket", "small", "small").await.unwrap().expect(200);
+    assert_eq!(client.get("bucket", "small").await.unwrap().expect(200).text(), "small");
+    client.put("bucket", "large", vec![1; 100_000]).await.unwrap().expect_code(503, "ServiceUnavailable");
+    assert!(gateway.stop().success());
+}
+
 /// Starts `serve` without users and kills it once it has printed where the secret is.
 fn welcome(data: &Path) -> String {
     use std::io::{BufRead, BufReader};

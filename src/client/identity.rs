@@ -44,12 +44,11 @@ impl FileIdentity {
         })
     }
 
-    /// Reads a whole file, which is small, with what it is. `None` if it was written to meanwhile. Blocks.
-    pub fn with_bytes(file: &File) -> io::Result<Option<(FileIdentity, Bytes)>> {
-        let before = file.metadata()?;
+    /// Reads a whole file, which is small and was `before` just now, with what it is. `None` if it was written to since. Blocks.
+    pub fn with_bytes(file: &File, before: &Metadata) -> io::Result<Option<(FileIdentity, Bytes)>> {
         let mut bytes = vec![0; before.len() as usize];
         file.read_exact_at(&mut bytes, 0)?;
-        let identity = FileIdentity::sampled(&before, |offset, len, hasher| {
+        let identity = FileIdentity::sampled(before, |offset, len, hasher| {
             hasher.update(&bytes[offset as usize..offset as usize + len]);
             Ok(())
         })?;
@@ -65,7 +64,8 @@ impl FileIdentity {
         let len = metadata.len();
         let mut hasher = Hasher::new(Algorithm::Crc64Nvme);
         let last = len.saturating_sub(SAMPLE_LEN);
-        for offset in [0, last / 2, last] {
+        let places = [0, last / 2, last];
+        for offset in places.into_iter().take(if last == 0 { 1 } else { 3 }) {
             sample(offset, (len - offset).min(SAMPLE_LEN) as usize, &mut hasher)?;
         }
         Ok(FileIdentity {
@@ -104,7 +104,8 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|at| (at / 7) as u8).collect();
             std::fs::write(&path, &bytes).unwrap();
             let file = File::open(&path).unwrap();
-            let (identity, read) = FileIdentity::with_bytes(&file).unwrap().unwrap();
+            let (identity, read) =
+                FileIdentity::with_bytes(&file, &file.metadata().unwrap()).unwrap().unwrap();
             assert_eq!(identity, FileIdentity::of(&file).unwrap());
             assert!(read == bytes);
         }

@@ -15,6 +15,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, OFlags, linkat};
@@ -83,6 +84,7 @@ pub struct Entry {
 #[derive(Clone, Debug)]
 pub struct Journals {
     folder: PathBuf,
+    had_any: Arc<OnceLock<bool>>,
 }
 
 /// An open journal, locked.
@@ -135,7 +137,17 @@ impl Header {
 
 impl Journals {
     pub fn new(folder: impl Into<PathBuf>) -> Journals {
-        Journals { folder: folder.into() }
+        Journals { folder: folder.into(), had_any: Arc::default() }
+    }
+
+    /// Whether there were any when this was asked first. If not, nothing was left by an earlier run. Blocks.
+    pub fn had_any(&self) -> bool {
+        *self.had_any.get_or_init(|| match fs::read_dir(&self.folder) {
+            Ok(mut entries) => entries.any(|entry| {
+                entry.is_ok_and(|entry| entry.path().extension().is_some_and(|suffix| suffix == SUFFIX))
+            }),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        })
     }
 
     pub fn folder(&self) -> &Path {
@@ -347,6 +359,16 @@ mod tests {
 
     fn entry(part: u16) -> Entry {
         Entry { part, etag: format!("etag-{part}"), digest: "00".into(), at_ms: 7 }
+    }
+
+    #[test]
+    fn whether_there_were_any_is_what_an_earlier_run_has_left() {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = Journals::new(folder.path().join("state"));
+        assert!(!journals.had_any());
+        let _journal = journals.create(header("/a")).unwrap();
+        assert!(!journals.had_any(), "its own is none of an earlier run");
+        assert!(Journals::new(folder.path().join("state")).had_any());
     }
 
     #[test]

@@ -95,16 +95,18 @@ struct Upload<'a> {
     identity: FileIdentity,
     /// All of a small file.
     bytes: Option<Bytes>,
+    may_have_journal: bool,
     plan: Plan,
 }
 
 /// A file and what it is now.
 struct Opened {
     file: File,
-    /// Absolute.
+    /// Absolute and without links, as journals know it, if there may be one.
     path: PathBuf,
     identity: FileIdentity,
     bytes: Option<Bytes>,
+    may_have_journal: bool,
 }
 
 /// An open upload and what is known of its parts.
@@ -135,33 +137,42 @@ pub async fn put_file(
     options: &PutOptions,
     target: Target,
 ) -> Result<Done, Error> {
-    let Opened { file, path, identity, bytes } = open(endpoint, path).await?;
+    let opened = open(endpoint, journals, path, options).await?;
+    let Opened { file, path, identity, bytes, may_have_journal } = opened;
     // What fits into one small request needs no limits.
     let plan = match identity.len > ONE_REQUEST_LEN_MAX || options.part_len.is_some() {
         true => Plan::new(identity.len, options.part_len, endpoint.limits().await)?,
         false => Plan::new(identity.len, None, &Limits::default())?,
     };
     let file = Arc::new(file);
-    let upload = Upload { endpoint, journals, options, address, path, file, identity, bytes, plan };
+    let upload =
+        Upload { endpoint, journals, options, address, path, file, identity, bytes, may_have_journal, plan };
     upload.run(target).await
 }
 
-async fn open(endpoint: &Endpoint, path: &Path) -> Result<Opened, Error> {
-    let owned = path.to_owned();
+async fn open(
+    endpoint: &Endpoint,
+    journals: &Journals,
+    path: &Path,
+    options: &PutOptions,
+) -> Result<Opened, Error> {
+    let (owned, journals, is_cut) = (path.to_owned(), journals.clone(), options.part_len.is_some());
     let opened = endpoint.around.tasks.spawn_blocking(move || {
-        let path = std::fs::canonicalize(&owned)?;
-        let file = File::open(&path)?;
+        let file = File::open(&owned)?;
         let metadata = file.metadata()?;
         if !metadata.is_file() {
             return Err(std::io::Error::other("it is no regular file"));
         }
         if metadata.len() <= GATHERED_LEN_MAX
-            && let Some((identity, bytes)) = FileIdentity::with_bytes(&file)?
+            && let Some((identity, bytes)) = FileIdentity::with_bytes(&file, &metadata)?
         {
-            return Ok(Opened { file, path, identity, bytes: Some(bytes) });
+            // One request makes no journal, and what makes the full name costs as much as reading the file.
+            let may_have_journal = is_cut || journals.had_any();
+            let path = if may_have_journal { std::fs::canonicalize(&owned)? } else { owned };
+            return Ok(Opened { file, path, identity, bytes: Some(bytes), may_have_journal });
         }
-        let identity = FileIdentity::of(&file)?;
-        Ok(Opened { file, path, identity, bytes: None })
+        let (path, identity) = (std::fs::canonicalize(&owned)?, FileIdentity::of(&file)?);
+        Ok(Opened { file, path, identity, bytes: None, may_have_journal: true })
     });
     let doing = format!("read {}", path.display());
     let opened = opened.await.map_err(|error| Error::file(&doing, std::io::Error::other(error)))?;
@@ -170,7 +181,11 @@ async fn open(endpoint: &Endpoint, path: &Path) -> Result<Opened, Error> {
 
 impl Upload<'_> {
     async fn run(&self, target: Target) -> Result<Done, Error> {
-        let mut session = match self.journals.open_soon(&self.journal_header()).await? {
+        let journal = match self.may_have_journal {
+            true => self.journals.open_soon(&self.journal_header()).await?,
+            false => None,
+        };
+        let mut session = match journal {
             Some(journal) => match self.adopt(journal).await? {
                 Adopted::Done(done) => return Ok(done),
                 Adopted::Session(session) => Some(*session),

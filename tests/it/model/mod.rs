@@ -12,6 +12,7 @@ use crate::seed::Seed;
 use bytes::Bytes;
 use program::{KEYS, Op, PREFIXES, op};
 use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use s3::{Model, Refusal, Versioning};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -451,37 +452,29 @@ fn same(answer: Answer, outcome: Result<(), Refusal>) {
     }
 }
 
-fn run(object_lock: bool, program: Vec<Op>) {
-    use std::sync::OnceLock;
-    static SHARED: OnceLock<(tokio::runtime::Runtime, Gateway)> = OnceLock::new();
-    let (runtime, gateway) = SHARED.get_or_init(|| {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-        let sweeps = [("DOVETAIL_LIFECYCLE__SWEEP_INTERVAL", "20ms")];
-        let gateway = runtime.block_on(Gateway::start_with(&sweeps));
-        (runtime, gateway)
-    });
-    runtime.block_on(async {
-        let mut pair = Pair::new(gateway.client(), object_lock).await;
-        for op in &program {
-            pair.step(op).await;
-        }
-        pair.compare_versions().await;
-    });
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig {
+#[test]
+fn the_gateway_does_what_the_model_does() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+    let sweeps = [("DOVETAIL_LIFECYCLE__SWEEP_INTERVAL", "20ms")];
+    let gateway = runtime.block_on(Gateway::start_with(&sweeps));
+    let mut runner = TestRunner::new(ProptestConfig {
         cases: std::env::var("DOVETAIL_TEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(24),
         max_shrink_iters: 200,
         failure_persistence: None,
         ..ProptestConfig::default()
-    })]
-
-    #[test]
-    fn the_gateway_does_what_the_model_does(
-        object_lock in any::<bool>(),
-        program in prop::collection::vec(op(), 1..30),
-    ) {
-        run(object_lock, program);
+    });
+    let programs = (any::<bool>(), prop::collection::vec(op(), 1..30));
+    let ran = runner.run(&programs, |(object_lock, program)| {
+        runtime.block_on(async {
+            let mut pair = Pair::new(gateway.client(), object_lock).await;
+            for op in &program {
+                pair.step(op).await;
+            }
+            pair.compare_versions().await;
+        });
+        Ok(())
+    });
+    if let Err(failure) = ran {
+        panic!("{failure}");
     }
 }

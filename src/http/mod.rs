@@ -225,11 +225,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// A place for one more connection. When there is none, connections that ask nothing give theirs up, one at a time.
 async fn room(shared: &Shared) -> OwnedSemaphorePermit {
     loop {
-        let permit = Arc::clone(&shared.connections).acquire_owned();
-        match tokio::time::timeout(Duration::ZERO, permit).await {
-            Ok(permit) => return permit.expect("the semaphore is never closed"),
-            Err(_) => shared.crowd.displace_one(),
+        if let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() {
+            return permit;
         }
+        shared.crowd.displace_one();
         let permit = Arc::clone(&shared.connections).acquire_owned();
         if let Ok(permit) = tokio::time::timeout(DISPLACE_AGAIN, permit).await {
             return permit.expect("the semaphore is never closed");

@@ -62,6 +62,13 @@ pub struct PutOptions {
     pub always: bool,
 }
 
+impl PutOptions {
+    /// Whether even a file that fits into one request may become a multipart upload, which has a journal.
+    fn may_be_multipart_whatever_its_length(&self) -> bool {
+        self.part_len.is_some() || self.resume_from_server
+    }
+}
+
 /// What is known about the target before it is looked at.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -156,7 +163,8 @@ async fn open(
     path: &Path,
     options: &PutOptions,
 ) -> Result<Opened, Error> {
-    let (owned, journals, is_cut) = (path.to_owned(), journals.clone(), options.part_len.is_some());
+    let (owned, journals) = (path.to_owned(), journals.clone());
+    let may_be_multipart = options.may_be_multipart_whatever_its_length();
     let opened = endpoint.around.tasks.spawn_blocking(move || {
         let file = File::open(&owned)?;
         let metadata = file.metadata()?;
@@ -167,7 +175,7 @@ async fn open(
             && let Some((identity, bytes)) = FileIdentity::with_bytes(&file, &metadata)?
         {
             // One request makes no journal, and what makes the full name costs as much as reading the file.
-            let may_have_journal = is_cut || journals.had_any();
+            let may_have_journal = may_be_multipart || journals.had_any();
             let path = if may_have_journal { std::fs::canonicalize(&owned)? } else { owned };
             return Ok(Opened { file, path, identity, bytes: Some(bytes), may_have_journal });
         }
@@ -467,5 +475,21 @@ impl Upload<'_> {
 
     fn note(&self, text: &str) {
         self.endpoint.tally.note(self.address, text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever makes a journal has to look for one first, by the file's full name.
+    #[test]
+    fn a_small_file_may_go_on_with_an_upload_of_the_server() {
+        let plain = PutOptions::default();
+        assert!(!plain.may_be_multipart_whatever_its_length());
+        let cut = PutOptions { part_len: Some(5 << 20), ..PutOptions::default() };
+        let from_server = PutOptions { resume_from_server: true, ..PutOptions::default() };
+        assert!(cut.may_be_multipart_whatever_its_length());
+        assert!(from_server.may_be_multipart_whatever_its_length());
     }
 }

@@ -100,16 +100,7 @@ impl S3Error {
 
     /// The causes, outermost first, for the log.
     pub fn causes(&self) -> String {
-        let mut text = String::new();
-        let mut cause = self.0.source.as_deref().map(|source| source as &dyn std::error::Error);
-        while let Some(error) = cause {
-            if !text.is_empty() {
-                text.push_str(": ");
-            }
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        self.0.source.as_deref().map_or_else(String::new, |source| chain_of(source))
     }
 
     /// The answer. HEAD gets the status and headers alone.
@@ -146,6 +137,21 @@ impl std::error::Error for S3Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
     }
+}
+
+/// An error and its causes, outermost first. What an error says of its own cause is not said again.
+pub fn chain_of(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl From<engine::Error> for S3Error {
@@ -444,5 +450,16 @@ mod tests {
         let error = S3Error::from(engine::Error::Storage("disk on fire".into()));
         assert_eq!(error.causes(), "disk on fire");
         assert!(!error.to_string().contains("fire"));
+    }
+
+    #[test]
+    fn every_cause_is_told_once() {
+        use crate::meta::ErrorKind;
+        let disk = std::io::Error::other("disk on fire");
+        let read = crate::meta::Error::with_source(ErrorKind::Io, "cannot read a record", disk);
+        let error = S3Error::from(engine::Error::from(read));
+        assert_eq!(error.causes(), "cannot read a record: disk on fire");
+        let body = engine::Error::Body(Box::new(engine::Error::Storage("disk on fire".into())));
+        assert_eq!(S3Error::from(body).causes(), "storage failed: disk on fire");
     }
 }

@@ -31,6 +31,7 @@ mod router;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod website;
 
 pub use auth::User;
@@ -50,15 +51,15 @@ use error::S3Error;
 use futures::FutureExt as _;
 use http::header::ORIGIN;
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Method, StatusCode};
 use http_body_util::{BodyExt as _, Collected};
 use query::Query;
 use request::Request;
 use response::{RequestId, Response};
-use router::Target;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use trace::Trace;
 
 /// What an operator can set.
 #[derive(Clone, Debug)]
@@ -95,15 +96,6 @@ struct Shared {
     documents: document::Budget,
     default_object_ownership: ObjectOwnership,
     keys_need_tls: bool,
-}
-
-/// What is known of a request so far, for its log line and its error document.
-#[derive(Default)]
-struct Trace {
-    operation: Option<Operation>,
-    target: Arc<Target>,
-    /// What a page of another origin is told, with errors too: only then can it see them.
-    cors: HeaderMap,
 }
 
 impl S3 {
@@ -151,9 +143,10 @@ impl S3 {
             StatusCode::URI_TOO_LONG => ErrorCode::InvalidURI.into(),
             _ => S3Error::new(ErrorCode::BadRequest, "An error occurred when parsing the HTTP request."),
         };
-        log_error(&error, &id, "unknown", 0);
+        let trace = Trace::new(id.clone());
+        trace.log_failure(&error, Duration::ZERO);
         let mut answer = error.into_response(&id, "", false);
-        metrics::REQUESTS.add(1, &["unknown", metrics::status_class(answer.status().as_u16())]);
+        metrics::REQUESTS.add(1, &[trace.operation, metrics::status_class(answer.status().as_u16())]);
         id.stamp(answer.headers_mut(), self.0.engine.clock().now_ms());
         // A document is whole at once.
         let (parts, body) = answer.into_parts();
@@ -170,7 +163,7 @@ impl S3 {
         let path = parts.uri.path().to_owned();
         let now_ms = self.0.engine.clock().now_ms();
 
-        let mut trace = Trace::default();
+        let mut trace = Trace::new(id.clone());
         let serving = self.serve(parts, body, &id, now_ms, &mut trace);
         // A panic costs this request a 500 and nobody else anything.
         let outcome = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or_else(|panic| {
@@ -178,17 +171,17 @@ impl S3 {
             let message = format!("panicked: {}", panic_message(&*panic));
             Err(S3Error::from(ErrorCode::InternalError).source(message))
         });
-        let operation = trace.operation.map_or("unknown", Operation::name);
+        let operation = trace.operation;
         let elapsed = started.elapsed();
-        let elapsed_ms = elapsed.as_millis() as u64;
         let mut answer = match outcome {
             Ok(answer) => {
                 let (request_id, status) = (id.request_id(), answer.status().as_u16());
+                let elapsed_ms = elapsed.as_millis() as u64;
                 tracing::debug!(request.id = request_id, operation, status, elapsed_ms, "answered");
                 answer
             }
             Err(error) => {
-                log_error(&error, &id, operation, elapsed_ms);
+                trace.log_failure(&error, elapsed);
                 explain(error, &trace).into_response(&id, &path, is_head)
             }
         };
@@ -215,7 +208,7 @@ impl S3 {
         }
         let query = Query::parse(parts.uri.query());
         let operation = router::route(&parts.method, &target, &query, &parts.headers)?;
-        trace.operation = Some(operation);
+        trace.operation = operation.name();
         match operation {
             Operation::CorsPreflight => {
                 return ops::cors_preflight::cors_preflight(self, &target, &parts.headers).await;
@@ -243,6 +236,7 @@ impl S3 {
             }
         }
         let Authenticated { caller, scheme, payload, verified } = from;
+        trace.caller = caller.clone();
         let signature_age_ms = verified.as_ref().map(|verified| now_ms - verified.timestamp * 1000);
         let body = Incoming::new(body, payload, verified);
         let mut request = Request::new(
@@ -330,36 +324,6 @@ fn hide_absence(error: S3Error) -> S3Error {
 /// A recognised operation that is refused, and never taken for another one.
 fn not_implemented(operation: Operation) -> S3Error {
     S3Error::new(ErrorCode::NotImplemented, format!("{} is not implemented", operation.name()))
-}
-
-/// Once for each failure, with the id the client got. The causes are for the operator alone.
-fn log_error(error: &S3Error, id: &RequestId, operation: &str, elapsed_ms: u64) {
-    let status = error.status().as_u16();
-    let code = error.code().as_str();
-    let request_id = id.request_id();
-    if error.status().is_server_error() && error.code() != ErrorCode::NotImplemented {
-        tracing::error!(
-            request.id = request_id,
-            operation,
-            status,
-            code,
-            elapsed_ms,
-            causes = error.causes(),
-            "failed"
-        );
-    } else {
-        let (reason, causes) = (error.message(), error.causes());
-        tracing::debug!(
-            request.id = request_id,
-            operation,
-            status,
-            code,
-            elapsed_ms,
-            reason,
-            causes,
-            "refused"
-        );
-    }
 }
 
 fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {

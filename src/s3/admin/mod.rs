@@ -20,6 +20,7 @@ use crate::base::body::{RequestBody, ResponseBody};
 use crate::engine;
 use crate::engine::users::{ChangeError, NewUser, User};
 use crate::s3::S3;
+use crate::s3::auth;
 use crate::s3::auth::Caller;
 use crate::s3::body::Incoming;
 use crate::s3::checksums::Promised;
@@ -28,7 +29,7 @@ use crate::s3::query::Query;
 use crate::s3::request::check_header_section;
 use crate::s3::response::{self, RequestId, Response};
 use crate::s3::router::Target;
-use crate::s3::{auth, log_error};
+use crate::s3::trace::Trace;
 use crate::telemetry::metrics;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::http_date;
@@ -61,10 +62,11 @@ pub async fn answer(s3: &S3, req: http::Request<RequestBody>) -> http::Response<
     let id = RequestId::random();
     let path = req.uri().path().to_owned();
     let is_head = req.method() == Method::HEAD;
-    let mut answer = match serve(s3, req, &id).await {
+    let mut trace = Trace { operation: OPERATION, ..Trace::new(id.clone()) };
+    let mut answer = match serve(s3, req, &mut trace).await {
         Ok(answer) => answer,
         Err(error) => {
-            log_error(&error, &id, OPERATION, started.elapsed().as_millis() as u64);
+            trace.log_failure(&error, started.elapsed());
             error.into_response(&id, &path, is_head)
         }
     };
@@ -74,7 +76,7 @@ pub async fn answer(s3: &S3, req: http::Request<RequestBody>) -> http::Response<
     answer
 }
 
-async fn serve(s3: &S3, req: http::Request<RequestBody>, id: &RequestId) -> Result<Response, S3Error> {
+async fn serve(s3: &S3, req: http::Request<RequestBody>, trace: &mut Trace) -> Result<Response, S3Error> {
     let (mut parts, body) = req.into_parts();
     check_header_section(&parts.headers)?;
     let route = Route::of(&parts.method, parts.uri.path())?;
@@ -82,6 +84,7 @@ async fn serve(s3: &S3, req: http::Request<RequestBody>, id: &RequestId) -> Resu
     let now_s = s3.engine().clock().now_ms().div_euclid(1000);
     let auth::Authenticated { caller, scheme, payload, verified } =
         s3.auth().authenticate(&mut parts, &query, &Target::default(), now_s)?;
+    trace.caller = caller.clone();
     let administrator = administrator(&caller)?;
     // What is changed has to be what was signed.
     if scheme != Scheme::Header || !matches!(payload, PayloadKind::Sha256(_)) {
@@ -98,7 +101,7 @@ async fn serve(s3: &S3, req: http::Request<RequestBody>, id: &RequestId) -> Resu
         }
         Route::Change(change) => {
             let outcome = make(s3, &change, &body).await;
-            let (request_id, administrator) = (id.request_id(), administrator.name.as_str());
+            let (request_id, administrator) = (trace.id.request_id(), administrator.name.as_str());
             let (what, about) = change.in_words();
             match &outcome {
                 Ok(made) => {

@@ -14,7 +14,8 @@ use crate::s3::error::S3Error;
 use crate::s3::lifecycle;
 use crate::s3::query::Query;
 use crate::s3::request::Request;
-use crate::s3::response::{self, ChecksumText, RequestId, Response};
+use crate::s3::response::{self, ChecksumText, Response};
+use crate::s3::trace::Trace;
 use crate::wire::{http_date, range};
 use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -31,7 +32,7 @@ pub async fn get_object(s3: &S3, request: Request) -> Result<Response, S3Error> 
     let mut answer = head(&request, &opened, &overrides);
     set_expiration(s3, &request, &opened, &mut answer).await;
     if opened.len > 0 {
-        *answer.body_mut() = stream(opened.reader, request.id).boxed_unsync();
+        *answer.body_mut() = stream(opened.reader, Trace::from(request)).boxed_unsync();
     }
     Ok(answer)
 }
@@ -187,18 +188,17 @@ fn checksum_to_show<R>(opened: &Opened<R>) -> Option<ChecksumText> {
 /// The bytes, as they are read. An error cuts the connection: the length was promised, so the client notices.
 fn stream(
     reader: ContentReader,
-    id: RequestId,
+    trace: Trace,
 ) -> impl http_body::Body<Data = bytes::Bytes, Error = Box<dyn std::error::Error + Send + Sync>> + Send {
-    StreamBody::new(futures::stream::unfold((reader, id), |(mut reader, id)| async move {
+    StreamBody::new(futures::stream::unfold((reader, trace), |(mut reader, trace)| async move {
         let piece = match reader.next().await? {
             Ok(bytes) => Ok(Frame::data(bytes)),
             Err(err) => {
-                let request_id = id.request_id();
-                tracing::error!(request.id = request_id, error = %err, "cut an answer short: its bytes cannot be read");
+                trace.log_cut(&err);
                 Err(err.into())
             }
         };
-        Some((piece, (reader, id)))
+        Some((piece, (reader, trace)))
     }))
 }
 

@@ -8,6 +8,7 @@
 use super::put_object::put_object;
 use crate::base::body::RequestBody;
 use crate::engine;
+use crate::s3::S3;
 use crate::s3::auth::Sender;
 use crate::s3::authorize;
 use crate::s3::body::Incoming;
@@ -18,7 +19,7 @@ use crate::s3::query::Query;
 use crate::s3::request::{Request, url};
 use crate::s3::response::{self, RequestId, Response};
 use crate::s3::router::{Target, check_key};
-use crate::s3::{S3, Trace};
+use crate::s3::trace::Trace;
 use crate::wire::error_code::ErrorCode;
 use crate::wire::post_policy::{PolicyError, PostPolicy};
 use crate::wire::sigv4::Scheme;
@@ -63,6 +64,7 @@ pub async fn post_object(
     trace.target = target.clone();
 
     let caller = s3.0.auth.authenticate_form(&fields)?;
+    trace.caller = caller.clone();
     check_policy(&fields, &bucket, &mut file, now_ms.div_euclid(1000))?;
 
     let location = object_url(&parts, &key);

@@ -2,7 +2,7 @@
 
 use super::{BUCKET, bytes};
 use crate::client;
-use crate::gateway::Gateway;
+use crate::gateway::{self, Gateway};
 use crate::socket::{Request, Socket};
 use std::path::{Path, PathBuf};
 
@@ -92,6 +92,48 @@ async fn a_file_that_is_too_short_or_gone_never_becomes_a_short_answer() {
     let text = String::from_utf8_lossy(&found.stdout);
     assert_eq!(found.status.code(), Some(1), "{text}");
     assert!(text.contains("a blob is missing"), "{text}");
+}
+
+/// What somebody who is woken by it needs, and no secret.
+#[tokio::test]
+async fn the_line_of_a_failure_says_who_asked_for_what_and_why_it_failed() {
+    const KEY: &str = "photos/a \"day\"\n.jpg";
+    const LOGGED: &str = "key=\"photos/a%20%22day%22%0A.jpg\"";
+    let gateway = Gateway::start().await;
+    let client = gateway.client();
+    client.send("PUT", "/bucket", &[], "").await.unwrap().expect(200);
+    client.put(BUCKET, KEY, bytes(5, LEN)).await.unwrap().expect(200);
+    let [file] = &gateway.blob_files()[..] else { panic!("one object is one file") };
+    let line_with = |text: &str| {
+        let log = gateway.log();
+        let mut lines = log.lines().filter(|line| line.contains(text));
+        let line = lines.next().unwrap_or_else(|| panic!("no line has {text}: {log}")).to_owned();
+        assert_eq!(lines.next(), None, "a failure is logged once");
+        assert!(!log.contains(gateway::SECRET_ACCESS_KEY) && !log.contains("Signature"), "{log}");
+        line
+    };
+    let asked = format!(
+        "operation=\"GetObject\" bucket=\"bucket\" {LOGGED} access_key_id=\"{}\"",
+        gateway::ACCESS_KEY_ID
+    );
+
+    flip_a_bit(file, LEN - 1);
+    assert!(client.get(BUCKET, KEY).await.is_err(), "the answer is cut");
+    let line = line_with("cut an answer short");
+    assert!(line.contains(&asked) && line.contains("block 3 does not match its checksum"), "{line}");
+
+    std::fs::remove_file(file).unwrap();
+    let answer = client.get(BUCKET, KEY).await.unwrap();
+    let request_id = answer.header("x-amz-request-id").unwrap().to_owned();
+    answer.expect_code(500, "InternalError");
+    let line = line_with(&request_id);
+    assert!(
+        line.contains(" ERROR ") && line.contains(&asked) && line.contains("code=\"InternalError\""),
+        "{line}"
+    );
+    let blob = file.file_name().unwrap().to_str().unwrap();
+    let causes = line.split_once("causes=").map(|(_, causes)| causes).unwrap_or_default();
+    assert!(causes.contains(blob) && causes.contains("No such file"), "{line}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::engine::{Error, extents};
 use crate::meta::Read;
-use crate::meta::records::{Body, Checksum, VersionRecord};
+use crate::meta::records::{Body, Checksum, ChecksumKind, VersionRecord};
 
 /// What a read asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,7 +55,8 @@ pub struct Selection {
     pub first: u64,
     pub len: u64,
     pub partial: Partial,
-    /// What to show as the checksum when a part was asked for: the part's own, with the kind of the object's.
+    /// What to show as the checksum when a part was asked for, if anything is. Parts have checksums of their own only where
+    /// the object's is made of them; one over all bytes is told with the only part that has them all.
     pub part_checksum: Option<Checksum>,
 }
 
@@ -89,8 +90,10 @@ fn part_of_many(read: &dyn Read, version: &VersionRecord, number: u16) -> Result
         return Err(Error::InvalidPartNumber { requested: number, parts: index.parts });
     }
     let found = extents::part_at(read, content, &index, number)?;
-    let part_checksum =
-        version.checksum.as_ref().map(|whole| Checksum { kind: whole.kind, ..found.part.checksum });
+    let part_checksum = version.checksum.as_ref().and_then(|whole| match whole.kind {
+        ChecksumKind::Composite => Some(Checksum { kind: whole.kind, ..found.part.checksum }),
+        ChecksumKind::FullObject => (index.parts == 1).then(|| whole.clone()),
+    });
     let partial = Partial::Part { parts: Some(index.parts) };
     Ok(Selection { first: found.start, len: found.part.len, partial, part_checksum })
 }

@@ -101,7 +101,11 @@ async fn parts_become_an_object() {
     let range = format!("bytes={}-{}", MIB5 - 2, MIB5 + 1);
     let across = client.ask("GET", "/bucket/dir/key").header("range", &range).send().await.expect(206);
     assert_eq!(across.text(), "AABB");
-    let second = client.get("/bucket/dir/key?partNumber=2").await.expect(206);
+    let with_mode = |target: &str| client.ask("GET", target).header("x-amz-checksum-mode", "ENABLED").send();
+    assert_eq!(with_mode("/bucket/dir/key").await.header("x-amz-checksum-type"), "FULL_OBJECT");
+    let second = with_mode("/bucket/dir/key?partNumber=2").await.expect(206);
+    let told = ["x-amz-checksum-crc64nvme", "x-amz-checksum-type"].map(|name| second.header(name));
+    assert_eq!(told, ["", ""], "a checksum over the whole object is none of a part");
     assert_eq!((second.body.len(), second.header("x-amz-mp-parts-count")), (MIB5, "3".into()));
     assert_eq!(second.header("content-range"), format!("bytes {}-{}/{}", MIB5, 2 * MIB5 - 1, 3 * MIB5));
     assert_eq!(second.etag(), head.etag());

@@ -296,6 +296,56 @@ async fn a_clients_key_has_to_come_and_to_be_the_right_one() {
     client.delete("/bucket/key").await.expect(204);
 }
 
+/// As AWS's model says: "needed only when the object was created using a checksum algorithm".
+#[tokio::test]
+async fn complete_needs_a_clients_key_only_where_a_checksum_was_asked_for() {
+    let client = Client::with_bucket().await;
+    const NONE: &[(&str, &str)] = &[];
+    const CRC32: &[(&str, &str)] = &[("x-amz-checksum-algorithm", "CRC32")];
+    const WHOLE: &[(&str, &str)] =
+        &[("x-amz-checksum-algorithm", "CRC64NVME"), ("x-amz-checksum-type", "FULL_OBJECT")];
+    for (index, (asks, reads, checksum, is_needed)) in [
+        (customer(1), customer(1), NONE, false),
+        (customer(1), customer(1), CRC32, true),
+        (customer(1), customer(1), WHOLE, true),
+        (s3(), vec![], CRC32, false),
+        (vec![], vec![], CRC32, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let target = format!("/bucket/key{index}");
+        let mut create = client.ask("POST", &format!("{target}?uploads")).headers(&asks);
+        for (name, value) in checksum {
+            create = create.header(name, value);
+        }
+        let id = create.send().await.expect(200).element("UploadId");
+        let mut part = client.ask("PUT", &format!("{target}?partNumber=1&uploadId={id}")).headers(&reads);
+        let mut crc = String::new();
+        if checksum == CRC32 {
+            let value = dovetail_digest::digest(dovetail_digest::Algorithm::Crc32, &bytes(100));
+            let value = crate::wire::checksum::encode(&value);
+            part = part.header("x-amz-checksum-crc32", &value);
+            crc = format!("<ChecksumCRC32>{value}</ChecksumCRC32>");
+        }
+        let etag = part.body(bytes(100)).send().await.expect(200).etag();
+        let list = format!(
+            "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag>{crc}</Part></CompleteMultipartUpload>"
+        );
+        let own = format!("{target}?uploadId={id}");
+        let complete =
+            |reads: &[(String, String)]| client.ask("POST", &own).headers(reads).body(list.clone()).send();
+        if is_needed {
+            complete(&[]).await.expect_error(400, "InvalidRequest");
+            complete(&customer(2)).await.expect_error(400, "InvalidRequest");
+            complete(&reads).await.expect(200);
+        }
+        // Also a repeat, whose answer was lost: nothing is checked against the upload, which is gone.
+        complete(&[]).await.expect(200);
+        assert_eq!(client.get_as(&target, &reads).await.expect(200).body, bytes(100));
+    }
+}
+
 #[tokio::test]
 async fn a_part_needs_the_key_of_its_upload() {
     let client = Client::with_bucket().await;

@@ -75,7 +75,7 @@ pub(super) fn find(
     let changes = uploads::progress(read, request.upload_id)?.changes;
     let assembly = pass.assembly(bucket, upload, changes);
     check_whole(request, expected, &assembly)?;
-    request.check_key(keyring, assembly.upload.encryption.as_ref())?;
+    request.check_own_key(keyring, &assembly.upload)?;
     Ok(Found::Open(Box::new(assembly)))
 }
 

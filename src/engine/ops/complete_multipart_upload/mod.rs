@@ -23,8 +23,8 @@ use crate::engine::uploads::{self, UploadName};
 use crate::engine::{Engine, Error, objects, references};
 use crate::meta::keys::{self, Owned, UploadId};
 use crate::meta::records::{
-    Body, Checksum, ChecksumKind, CompletedRecord, ETag, EncryptionRecord, FoundVersion, ProgressRecord,
-    Record, VersionRecord,
+    Body, Checksum, ChecksumKind, CompletedRecord, ETag, EncryptionMethod, EncryptionRecord, FoundVersion,
+    ProgressRecord, Record, UploadRecord, VersionRecord,
 };
 use crate::meta::{Table, Write};
 use assembly::{Assembly, Found};
@@ -60,7 +60,7 @@ pub struct CompleteMultipartUpload {
     /// How many bytes the client expects the object to have.
     pub size: Option<u64>,
     pub conditions: WriteConditions,
-    /// May come with it, and is the upload's then.
+    /// May come with it, and is the upload's then; must, where the upload has a checksum algorithm and is encrypted with one.
     pub customer_key: Option<CustomerKey>,
 }
 
@@ -234,7 +234,18 @@ fn drop_unlisted(tx: &mut dyn Write, id: UploadId, unlisted: &[u16], now_ms: i64
 }
 
 impl CompleteMultipartUpload {
-    /// A client's key need not come again, and is judged if it does.
+    /// The key of an upload that its client's key encrypts. AWS wants it again only where the upload was created with a
+    /// checksum algorithm, and so do we, though nothing here is done with it.
+    fn check_own_key(&self, keyring: &Keyring, upload: &UploadRecord) -> Result<(), Error> {
+        let encryption = upload.encryption.as_ref();
+        let is_customers = encryption.is_some_and(|record| record.method == EncryptionMethod::Customer);
+        if is_customers && upload.checksum.is_some() && self.customer_key.is_none() {
+            return Err(Error::UploadKeyMissing);
+        }
+        self.check_key(keyring, encryption)
+    }
+
+    /// A client's key that comes with the request is the object's.
     fn check_key(&self, keyring: &Keyring, record: Option<&EncryptionRecord>) -> Result<(), Error> {
         match &self.customer_key {
             None => Ok(()),

@@ -1,6 +1,7 @@
 //! Conditional requests: which condition wins (RFC 9110, section 13, as S3 reads it).
 
 use crate::engine::Error;
+use crate::engine::access::lists::JudgedTags;
 use crate::meta::records::VersionRecord;
 
 /// The entity tags of If-Match or If-None-Match.
@@ -121,15 +122,33 @@ enum Verdict {
 pub struct WriteConditions {
     pub if_match: Option<Tags>,
     pub if_none_match: Option<Tags>,
+    /// No condition of the client's: what the object has to be like for the write to be allowed.
+    pub judged_tags: Option<JudgedTags>,
 }
 
 impl WriteConditions {
+    /// Whether the client makes none.
     pub fn is_empty(&self) -> bool {
         self.if_match.is_none() && self.if_none_match.is_none()
     }
 
     /// `current` is the object a plain GET would find now.
     pub fn check(&self, current: Option<&VersionRecord>) -> Result<(), Error> {
+        if let Some(judged) = &self.judged_tags {
+            judged.check(current)?;
+        }
+        self.check_asked(current)
+    }
+
+    /// The same for a delete of what was found. Where there is nothing any more, nothing goes whose tags could matter.
+    pub fn check_delete(&self, found: Option<&VersionRecord>) -> Result<(), Error> {
+        match found {
+            None => self.check_asked(None),
+            Some(_) => self.check(found),
+        }
+    }
+
+    fn check_asked(&self, current: Option<&VersionRecord>) -> Result<(), Error> {
         if let Some(tags) = &self.if_match {
             let version = current.ok_or(Error::NoSuchKey)?;
             if !tags.include(version) {

@@ -138,7 +138,7 @@ mod tests {
             objects: vec![ObjectToDelete { key: key(), ..ObjectToDelete::default() }],
             bypass_governance: false,
         };
-        let tags = PutObjectTagging { bucket: old.clone(), key: key(), version_id: None, tags: Vec::new() };
+        let tags = PutObjectTagging { bucket: old.clone(), key: key(), ..PutObjectTagging::default() };
         let get = GetObject { bucket: old.clone(), key: key(), ..GetObject::default() };
         let list =
             ListObjects { bucket: old.clone(), prefix: String::new(), delimiter: None, after: None, max: 10 };

@@ -2,6 +2,7 @@
 
 use crate::engine::conditions::{ReadConditions, Tags, WriteConditions};
 use crate::s3::error::S3Error;
+use crate::s3::request::Request;
 use crate::s3::request::header;
 use crate::wire::etag::TagList;
 use crate::wire::http_date;
@@ -39,10 +40,17 @@ pub fn rename_source(headers: &HeaderMap) -> ReadConditions {
 }
 
 /// `If-Match` and `If-None-Match` of a write. Both at once mean nothing that S3 defines.
-pub fn write(headers: &HeaderMap) -> Result<WriteConditions, S3Error> {
+/// With them goes what the request was judged by.
+pub fn write(request: &Request) -> Result<WriteConditions, S3Error> {
+    let asked = asked(request.headers())?;
+    Ok(WriteConditions { judged_tags: request.judged_tags().cloned(), ..asked })
+}
+
+fn asked(headers: &HeaderMap) -> Result<WriteConditions, S3Error> {
     let conditions = WriteConditions {
         if_match: tags(headers, "if-match"),
         if_none_match: tags(headers, "if-none-match"),
+        judged_tags: None,
     };
     if conditions.if_match.is_some() && conditions.if_none_match.is_some() {
         return Err(S3Error::not_implemented("If-Match,If-None-Match"));
@@ -103,9 +111,9 @@ mod tests {
 
     #[test]
     fn both_conditions_of_a_write_are_refused() {
-        assert_eq!(write(&headers(&[("if-none-match", "*")])).unwrap().if_none_match, Some(Tags::Any));
-        assert!(write(&headers(&[])).unwrap().is_empty());
-        let error = write(&headers(&[("if-none-match", "*"), ("if-match", "x")])).unwrap_err();
+        assert_eq!(asked(&headers(&[("if-none-match", "*")])).unwrap().if_none_match, Some(Tags::Any));
+        assert!(asked(&headers(&[])).unwrap().is_empty());
+        let error = asked(&headers(&[("if-none-match", "*"), ("if-match", "x")])).unwrap_err();
         assert_eq!(error.status(), 501);
     }
 }

@@ -4,7 +4,7 @@ use crate::base::body::Peer;
 use crate::base::limits::HEADER_SECTION_LEN_MAX;
 use crate::engine;
 use crate::engine::access::acl;
-use crate::engine::access::lists::Asker;
+use crate::engine::access::lists::{Asker, JudgedTags};
 use crate::engine::named_bucket::NamedBucket;
 use crate::meta::records::BucketRecord;
 use crate::s3::auth::{Caller, Sender, User};
@@ -112,9 +112,14 @@ impl Request {
             bucket: self.bucket_record.as_ref()?,
             key: self.target.key.as_deref(),
             version_id: self.query.get("versionId"),
-            existing_tags: None,
+            existing_tags: self.judged_tags(),
             request_tags: None,
         })
+    }
+
+    /// The tags of the object that the request names, where it was judged by them.
+    pub fn judged_tags(&self) -> Option<&JudgedTags> {
+        self.asker.as_ref().and_then(Asker::judged_tags)
     }
 
     /// What the store has about the bucket that the request names, as it was when the request was judged.

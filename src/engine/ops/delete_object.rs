@@ -62,8 +62,8 @@ pub(super) struct Deleter<'a> {
     pub bypass_governance: bool,
 }
 
-/// Deletes one object in a transaction. `PreconditionFailed`, `NoSuchKey` and `ObjectLocked` leave the transaction as it
-/// was.
+/// Deletes one object in a transaction. `PreconditionFailed`, `NoSuchKey`, `JudgedOtherTags` and `ObjectLocked` leave the
+/// transaction as it was.
 pub(super) fn delete_one(
     tx: &mut dyn Write,
     bucket: &BucketRecord,
@@ -80,7 +80,7 @@ pub(super) fn delete_one(
 
 impl ObjectToDelete {
     fn check(&self, found: Option<&VersionRecord>) -> Result<(), Error> {
-        self.conditions.check(found)?;
+        self.conditions.check_delete(found)?;
         let Some(version) = found else { return Ok(()) };
         if self.if_size.is_some_and(|len| len != version.len) {
             return Err(Error::PreconditionFailed { condition: "x-amz-if-match-size" });

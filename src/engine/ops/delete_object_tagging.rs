@@ -2,6 +2,7 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
 
 use super::put_object_tagging::{PutObjectTagging, put_object_tagging};
+use crate::engine::access::lists::Asker;
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::Found;
 use crate::engine::{Engine, Error};
@@ -12,6 +13,7 @@ pub async fn delete_object_tagging(
     bucket: NamedBucket,
     key: String,
     version_id: Option<String>,
+    asker: Option<Asker>,
 ) -> Result<Found, Error> {
-    put_object_tagging(engine, PutObjectTagging { bucket, key, version_id, tags: Vec::new() }).await
+    put_object_tagging(engine, PutObjectTagging { bucket, key, version_id, tags: Vec::new(), asker }).await
 }

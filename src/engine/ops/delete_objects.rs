@@ -48,9 +48,12 @@ fn settle(
 ) -> Result<Result<Deleted, Error>, Error> {
     match delete_one(tx, bucket, object, who) {
         Ok(deleted) => Ok(Ok(deleted)),
-        Err(err @ (Error::PreconditionFailed { .. } | Error::NoSuchKey | Error::ObjectLocked)) => {
-            Ok(Err(err))
-        }
+        Err(
+            err @ (Error::PreconditionFailed { .. }
+            | Error::NoSuchKey
+            | Error::JudgedOtherTags
+            | Error::ObjectLocked),
+        ) => Ok(Err(err)),
         Err(err) => Err(err),
     }
 }

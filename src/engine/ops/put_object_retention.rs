@@ -1,6 +1,7 @@
 //! PutObjectRetention: until when a version cannot be removed.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectRetention.html>
 
+use crate::engine::access::lists::Asker;
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error, object_lock};
@@ -16,6 +17,8 @@ pub struct PutObjectRetention {
     pub retention: Option<Retention>,
     /// The requester may bypass governance mode, and wants to.
     pub bypass_governance: bool,
+    /// Judged on the version that is found, where its tags have a say.
+    pub asker: Option<Asker>,
 }
 
 /// When this returns, the version is held like this, after a crash too. `ObjectLocked` when that would cut a retention
@@ -32,6 +35,9 @@ pub async fn put_object_retention(engine: &Engine, request: PutObjectRetention) 
                 return Err(Error::RetentionInThePast);
             }
             objects::amend(tx, &bucket, &request.key, request.version_id.as_deref(), |version| {
+                if let Some(asker) = &request.asker {
+                    asker.check(&bucket, version)?;
+                }
                 let lock = version.lock.get_or_insert_default();
                 object_lock::check_change(
                     lock.retention,

@@ -1,12 +1,13 @@
 //! PutObjectTagging: replaces the tags of an object. Nothing else of it changes, its time and ETag neither.
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
 
+use crate::engine::access::lists::Asker;
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::objects::{self, Found};
 use crate::engine::{Engine, Error};
 
 /// Tags for an object or one of its versions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct PutObjectTagging {
     pub bucket: NamedBucket,
     pub key: String,
@@ -14,6 +15,8 @@ pub struct PutObjectTagging {
     pub version_id: Option<String>,
     /// All of them, in order.
     pub tags: Vec<(String, String)>,
+    /// Judged on the version that is found, where its tags have a say.
+    pub asker: Option<Asker>,
 }
 
 /// Returns the version as it is from now on.
@@ -23,6 +26,9 @@ pub async fn put_object_tagging(engine: &Engine, request: PutObjectTagging) -> R
         .transact(move |tx| {
             let bucket = request.bucket.find(tx)?;
             objects::amend(tx, &bucket, &request.key, request.version_id.as_deref(), |version| {
+                if let Some(asker) = &request.asker {
+                    asker.check(&bucket, version)?;
+                }
                 version.metadata.tags.clone_from(&request.tags);
                 Ok(())
             })
@@ -43,8 +49,8 @@ mod tests {
         let request = PutObjectTagging {
             bucket: BUCKET.into(),
             key: "key".into(),
-            version_id: None,
             tags: tags.clone(),
+            ..PutObjectTagging::default()
         };
         let after = put_object_tagging(&fixture.engine, request.clone()).await.unwrap().version;
         let mut expected = before;

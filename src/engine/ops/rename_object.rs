@@ -5,7 +5,7 @@
 //! AWS has it for directory buckets, which know no versions; here it is refused where a bucket has had some.
 
 use crate::base::fail_point;
-use crate::engine::access::lists::Asker;
+use crate::engine::access::lists::{Asker, JudgedTags};
 use crate::engine::conditions::{ReadConditions, Tags};
 use crate::engine::named_bucket::NamedBucket;
 use crate::engine::{Engine, Error, objects};
@@ -27,6 +27,8 @@ pub struct RenameObject {
     pub token: Option<String>,
     /// Judged on the source that is found, where its list or its tags have a say.
     pub asker: Option<Asker>,
+    /// The same of what is replaced.
+    pub judged_tags: Option<JudgedTags>,
 }
 
 /// When this returns, the object has its new key, after a crash too. `NoSuchKey` is about the source.
@@ -61,6 +63,9 @@ fn rename(tx: &mut dyn Write, request: &RenameObject, now_ms: i64) -> Result<(),
     }
     request.source_conditions.check_rename_source(&source, now_ms)?;
     let covered = objects::current(tx, bucket.id, &request.key)?;
+    if let Some(judged) = &request.judged_tags {
+        judged.check(covered.as_ref())?;
+    }
     request.conditions.check_rename_destination(covered.as_ref(), now_ms)?;
     objects::move_current(tx, &bucket, &request.source, &request.key, now_ms)?;
     if let Some(stored) = token {

@@ -10,6 +10,7 @@ use crate::s3::tags;
 use crate::wire::copy_source::CopySource;
 use crate::wire::sigv4::Scheme;
 use http::header;
+use std::sync::atomic::{AtomicBool, Ordering};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -25,6 +26,8 @@ pub struct RequestFacts<'a> {
     pub prefix: Option<&'a str>,
     /// The object's tags, where there is an object and a policy wants to know.
     pub existing_tags: Option<&'a [(String, String)]>,
+    /// Whether a policy has asked for them: what it says may be otherwise for other tags.
+    pub asked_for_tags: AtomicBool,
     /// The tags that the request's document has.
     pub request_tags: Option<&'a [(String, String)]>,
 }
@@ -36,6 +39,11 @@ impl Facts for RequestFacts<'_> {
 }
 
 impl RequestFacts<'_> {
+    fn existing_tags(&self) -> Option<&[(String, String)]> {
+        self.asked_for_tags.store(true, Ordering::Relaxed);
+        self.existing_tags
+    }
+
     fn of_anything(&self, key: &str) -> Option<Vec<String>> {
         let request = self.request;
         let peer = request.parts.extensions.get::<Peer>();
@@ -71,11 +79,11 @@ impl RequestFacts<'_> {
         match name {
             "x-amz-copy-source" => return self.copy_source(),
             "requestobjecttagkeys" => return self.tags_of_request().map(keys),
-            "existingobjecttagkeys" => return self.existing_tags.map(|tags| keys(tags.to_vec())),
+            "existingobjecttagkeys" => return self.existing_tags().map(|tags| keys(tags.to_vec())),
             _ => {}
         }
         if let Some(tag) = name.strip_prefix("existingobjecttag/") {
-            return one(value_of(self.existing_tags?, tag));
+            return one(value_of(self.existing_tags()?, tag));
         }
         if let Some(tag) = name.strip_prefix("requestobjecttag/") {
             return one(value_of(&self.tags_of_request()?, tag));

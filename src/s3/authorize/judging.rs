@@ -2,13 +2,14 @@
 
 use super::facts::RequestFacts;
 use super::{Subject, creates_object};
-use crate::engine::access::lists::{self, Asker};
+use crate::engine::access::lists::{self, Asker, JudgedTags};
 use crate::engine::access::{self, Action, BucketAccess, Decision, Question, Resource, ResourceKind};
 use crate::engine::objects;
 use crate::s3::S3;
 use crate::s3::error::S3Error;
 use crate::s3::request::Request;
 use crate::wire::error_code::ErrorCode;
+use std::sync::atomic::AtomicBool;
 
 /// What a condition on the tags that an object has begins with.
 pub const EXISTING_TAG: &str = "s3:existingobjecttag";
@@ -21,19 +22,21 @@ pub async fn judge(
     access: &BucketAccess,
     actions: &[Action],
 ) -> Result<Option<Asker>, S3Error> {
-    let mut askers = None;
+    let (mut askers, mut depends_on_tags) = (None, false);
     let wants_tags = uses_key(request, access, EXISTING_TAG) && !actions.is_empty();
     let tags = match subject.existing_tags {
-        Some(tags) => Some(tags.to_vec()),
-        None if wants_tags => existing_tags(s3, subject).await?,
+        Some(tags) => Some(tags.clone()),
+        None if wants_tags && subject.key.is_some() => Some(existing_tags(s3, subject).await?),
         None => None,
     };
     for action in actions {
         let facts = RequestFacts {
-            existing_tags: tags.as_deref(),
+            existing_tags: tags.as_ref().and_then(|tags| tags.0.as_deref()),
             ..facts(s3, request, &subject.bucket.owner, Some(subject))
         };
-        match is_allowed(s3, request, subject, access, *action, &facts).await {
+        let outcome = is_allowed(s3, request, subject, access, *action, &facts).await;
+        depends_on_tags |= facts.asked_for_tags.into_inner();
+        match outcome {
             Ok(Allowed::No) => return Err(ErrorCode::AccessDenied.into()),
             Ok(Allowed::Yes) => {}
             Ok(Allowed::ByList(asker)) => {
@@ -49,8 +52,8 @@ pub async fn judge(
             Err(error) => return Err(error),
         }
     }
-    if wants_tags && subject.key.is_some() {
-        askers = Some(askers.unwrap_or_default().with_tags(tags.unwrap_or_default()));
+    if let Some(tags) = tags.filter(|_| depends_on_tags) {
+        askers = Some(askers.unwrap_or_default().with_tags(tags));
     }
     Ok(askers)
 }
@@ -127,10 +130,10 @@ pub async fn sees_absence(
 }
 
 /// The tags of the object that the subject names, if there is one.
-pub async fn existing_tags(s3: &S3, subject: &Subject<'_>) -> Result<Option<Vec<(String, String)>>, S3Error> {
-    let Some(key) = subject.key else { return Ok(None) };
+pub async fn existing_tags(s3: &S3, subject: &Subject<'_>) -> Result<JudgedTags, S3Error> {
+    let Some(key) = subject.key else { return Ok(JudgedTags(None)) };
     let version_id = subject.version_id.map(str::to_owned);
-    Ok(objects::tags(s3.engine(), subject.bucket, key, version_id).await?)
+    Ok(JudgedTags(objects::tags(s3.engine(), subject.bucket, key, version_id).await?))
 }
 
 pub fn facts<'a>(
@@ -146,6 +149,7 @@ pub fn facts<'a>(
         version_id: subject.and_then(|subject| subject.version_id),
         prefix: None,
         existing_tags: None,
+        asked_for_tags: AtomicBool::new(false),
         request_tags: subject.and_then(|subject| subject.request_tags),
     }
 }

@@ -8,7 +8,7 @@ mod headers;
 mod judging;
 mod table;
 
-use crate::engine::access::lists::Asker;
+use crate::engine::access::lists::{Asker, JudgedTags};
 use crate::engine::access::{self, Action, BucketAccess, Decision, acl};
 use crate::engine::bucket_settings;
 use crate::meta::records::BucketRecord;
@@ -31,7 +31,7 @@ pub struct Subject<'a> {
     /// Wire form, not checked.
     pub version_id: Option<&'a str>,
     /// The object's tags, where they have been looked up.
-    pub existing_tags: Option<&'a [(String, String)]>,
+    pub existing_tags: Option<&'a JudgedTags>,
     /// The tags in the request's document, where it has such.
     pub request_tags: Option<&'a [(String, String)]>,
 }
@@ -57,37 +57,32 @@ pub async fn request(s3: &S3, request: &Request) -> Result<Judged, S3Error> {
     };
     let Some(access) = in_question(s3, request, &subject).await? else { return Ok(Judged::ALL) };
     let mut asker = None;
-    // The tags of the new set are in the document: the operation asks again once it has read it.
-    let waits_for_tags =
-        request.operation == O::PutObjectTagging && uses_key(request, &access, "s3:requestobjecttag");
-    if !waits_for_tags {
-        asker = judge(s3, request, &subject, &access, actions).await?;
-        judge(s3, request, &subject, &access, &headers::actions(request, subject.bucket)).await?;
+    if !waits_for_tags(request, &access) {
+        // Together, so that all is judged by the same tags.
+        let actions = [actions, &headers::actions(request, subject.bucket)].concat();
+        asker = judge(s3, request, &subject, &access, &actions).await?;
     }
     let sees_absence =
         !reads_object(request.operation) || sees_absence(s3, request, &subject, &access).await?;
     Ok(Judged { sees_absence, asker })
 }
 
-/// Whether the request may do this to another subject, or knowing more than its head says.
-pub async fn further(
-    s3: &S3,
-    request: &Request,
-    subject: &Subject<'_>,
-    actions: &[Action],
-) -> Result<(), S3Error> {
-    match in_question(s3, request, subject).await? {
-        None => Ok(()),
-        Some(access) => judge(s3, request, subject, &access, actions).await.map(drop),
-    }
+/// The tags of the new set are in the document: the operation asks again once it has read it.
+fn waits_for_tags(request: &Request, access: &BucketAccess) -> bool {
+    request.operation == O::PutObjectTagging && uses_key(request, access, "s3:requestobjecttag")
 }
 
-/// Whether PutObjectTagging may set these tags.
-pub async fn tags(s3: &S3, request: &Request, tags: &[(String, String)]) -> Result<(), S3Error> {
-    let Some(subject) = request.subject() else { return Ok(()) };
+/// Whether PutObjectTagging may set these tags, where that is still to be judged.
+pub async fn tags(s3: &S3, request: &Request, tags: &[(String, String)]) -> Result<Option<Asker>, S3Error> {
+    let Some(subject) = request.subject() else { return Ok(None) };
     let subject = Subject { request_tags: Some(tags), ..subject };
-    let actions = table::actions(request.operation, subject.version_id.is_some());
-    further(s3, request, &subject, actions).await
+    match in_question(s3, request, &subject).await? {
+        Some(access) if waits_for_tags(request, &access) => {
+            let actions = table::actions(request.operation, subject.version_id.is_some());
+            judge(s3, request, &subject, &access, actions).await
+        }
+        _ => Ok(request.asker.clone()),
+    }
 }
 
 /// Whether what the request writes may get this list: `BlockPublicAcls` refuses those that are public. Where there are
@@ -107,16 +102,17 @@ pub async fn list(s3: &S3, request: &Request, asked: &acl::AskedAcl) -> Result<(
     }
 }
 
-/// Whether DeleteObjects may delete this one.
+/// Whether DeleteObjects may delete this one, and what tags it has to have for that.
 pub async fn deletion(
     s3: &S3,
     request: &Request,
     key: &str,
     version_id: Option<&str>,
     has_conditions: bool,
-) -> Result<(), S3Error> {
-    let Some(subject) = request.subject() else { return Ok(()) };
-    let subject = Subject { key: Some(key), version_id, ..subject };
+) -> Result<Option<JudgedTags>, S3Error> {
+    let Some(subject) = request.subject() else { return Ok(None) };
+    let subject = Subject { key: Some(key), version_id, existing_tags: None, ..subject };
+    let Some(access) = in_question(s3, request, &subject).await? else { return Ok(None) };
     let mut actions = vec![table::delete_object(version_id.is_some())];
     if has_conditions {
         actions.push(table::get_object(version_id.is_some()));
@@ -124,7 +120,8 @@ pub async fn deletion(
     if object_lock::bypasses_governance(request) {
         actions.push(Action::BypassGovernanceRetention);
     }
-    further(s3, request, &subject, &actions).await
+    let asker = judge(s3, request, &subject, &access, &actions).await?;
+    Ok(asker.and_then(|asker| asker.judged_tags().cloned()))
 }
 
 /// Whether a copy may read this source, and be told if it is not there. `copies_tags`: the copy gets its tags too.
@@ -145,16 +142,17 @@ pub async fn copy_source(
     let wants_tags = (copies_tags && (access.is_some() || target_access.is_some()))
         || access.as_ref().is_some_and(|access| uses_key(request, access, EXISTING_TAG));
     let tags = match wants_tags {
-        true => Some(existing_tags(s3, source).await?.unwrap_or_default()),
+        true => Some(existing_tags(s3, source).await?),
         false => None,
     };
-    let source = &Subject { existing_tags: tags.as_deref(), ..*source };
+    let source = &Subject { existing_tags: tags.as_ref(), ..*source };
     let mut asker = match &access {
         None => None,
         Some(access) => judge(s3, request, source, access, &[table::get_object(versioned)]).await?,
     };
     // Tags that are not there need no permission.
-    if copies_tags && tags.as_ref().is_some_and(|tags| !tags.is_empty()) {
+    let has_tags = |tags: &JudgedTags| tags.0.as_ref().is_some_and(|tags| !tags.is_empty());
+    if copies_tags && tags.as_ref().is_some_and(has_tags) {
         if let Some(access) = &access {
             judge(s3, request, source, access, &[table::get_object_tagging(versioned)]).await?;
         }
@@ -166,7 +164,8 @@ pub async fn copy_source(
         None => true,
         Some(access) => sees_absence(s3, request, source, access).await?,
     };
-    if let Some(tags) = tags {
+    // Also where it was judged that there are none to copy.
+    if let Some(tags) = tags.filter(|_| copies_tags) {
         asker = Some(asker.unwrap_or_default().with_tags(tags));
     }
     Ok(Judged { sees_absence, asker })
@@ -175,7 +174,7 @@ pub async fn copy_source(
 /// Whether RenameObject may take this key's object away, and be told if there is none.
 pub async fn rename_source(s3: &S3, request: &Request, key: &str) -> Result<Judged, S3Error> {
     let Some(subject) = request.subject() else { return Ok(Judged::ALL) };
-    let source = Subject { key: Some(key), version_id: None, ..subject };
+    let source = Subject { key: Some(key), version_id: None, existing_tags: None, ..subject };
     let Some(access) = in_question(s3, request, &source).await? else { return Ok(Judged::ALL) };
     let asker = judge(s3, request, &source, &access, &[Action::GetObject, Action::DeleteObject]).await?;
     Ok(Judged { sees_absence: sees_absence(s3, request, &source, &access).await?, asker })

@@ -24,7 +24,7 @@ use dovetail_digest::{Algorithm, Digest};
 
 pub async fn complete_multipart_upload(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let upload_id = upload_id(&request)?;
-    let conditions = conditions::write(request.headers())?;
+    let conditions = conditions::write(&request)?;
     let object_checksum = checksum::object_from_headers(request.headers())?;
     let checksum_kind = checksums::kind(request.headers())?;
     let size = object_size(&request)?;

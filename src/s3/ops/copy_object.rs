@@ -60,7 +60,7 @@ pub async fn copy_object(s3: &S3, request: Request) -> Result<Response, S3Error>
         tags,
         website_redirect,
         algorithm,
-        conditions: conditions::write(request.headers())?,
+        conditions: conditions::write(&request)?,
         lock: object_lock::from_headers(request.headers(), request.now_ms)?,
         encryption,
         changes_something,

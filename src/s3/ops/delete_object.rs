@@ -33,7 +33,11 @@ pub async fn delete_object(s3: &S3, request: Request) -> Result<Response, S3Erro
     let object = ObjectToDelete {
         key: request.key(),
         version_id: version_id.clone(),
-        conditions: WriteConditions { if_match, if_none_match: None },
+        conditions: WriteConditions {
+            if_match,
+            if_none_match: None,
+            judged_tags: request.judged_tags().cloned(),
+        },
         if_size,
         if_modified,
     };

@@ -19,14 +19,14 @@ use crate::wire::xml::{Document, Element, Malformed, Writer};
 
 pub async fn delete_objects(s3: &S3, mut request: Request) -> Result<Response, S3Error> {
     let bytes = document::read(&mut request, document::LONG_LEN_MAX).await?;
-    let list = parse(&bytes)?;
+    let mut list = parse(&bytes)?;
     if list.objects.is_empty() || list.objects.len() > DELETE_OBJECTS_MAX {
         return Err(ErrorCode::MalformedXML.into());
     }
 
     // What cannot be a key or a version is answered for itself, and the engine never sees it.
     let mut faults: Vec<Option<S3Error>> = list.objects.iter().map(fault).collect();
-    for (object, fault) in list.objects.iter().zip(&mut faults).filter(|(_, fault)| fault.is_none()) {
+    for (object, fault) in list.objects.iter_mut().zip(&mut faults).filter(|(_, fault)| fault.is_none()) {
         *fault = refusal(s3, &request, object).await?;
     }
     let sound = list.objects.iter().zip(&faults).filter(|(_, fault)| fault.is_none());
@@ -81,11 +81,18 @@ fn write_result(
     }
 }
 
-/// Why the caller may not delete this one, if so.
-async fn refusal(s3: &S3, request: &Request, object: &ObjectToDelete) -> Result<Option<S3Error>, S3Error> {
+/// Why the caller may not delete this one, if so. What it was judged by is left with it.
+async fn refusal(
+    s3: &S3,
+    request: &Request,
+    object: &mut ObjectToDelete,
+) -> Result<Option<S3Error>, S3Error> {
     let learns = matches!(object.conditions.if_match, Some(Tags::Listed(_)));
     match authorize::deletion(s3, request, &object.key, object.version_id.as_deref(), learns).await {
-        Ok(()) => Ok(None),
+        Ok(judged_tags) => {
+            object.conditions.judged_tags = judged_tags;
+            Ok(None)
+        }
         Err(error) if error.code() == ErrorCode::AccessDenied => Ok(Some(error)),
         Err(error) => Err(error),
     }
@@ -131,7 +138,7 @@ fn parse_object(element: &mut Element<'_, '_>) -> Result<ObjectToDelete, Malform
                     "*" => Tags::Any,
                     tag => Tags::Listed(vec![tag.to_owned()]),
                 };
-                object.conditions = WriteConditions { if_match: Some(tags), if_none_match: None };
+                object.conditions = WriteConditions { if_match: Some(tags), ..WriteConditions::default() };
             }
             "Size" => object.if_size = Some(child.parsed()?),
             "LastModifiedTime" => {

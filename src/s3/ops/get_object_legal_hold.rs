@@ -23,6 +23,7 @@ pub async fn lock_of(s3: &S3, request: &Request) -> Result<ObjectLock, S3Error> 
         bucket: request.bucket(),
         key: request.key(),
         version_id: request.version_id()?,
+        asker: request.asker.clone(),
         ..GetObject::default()
     };
     let found = engine::ops::head_object::find_object(s3.engine(), asked).await.map_err(of_marker)?;

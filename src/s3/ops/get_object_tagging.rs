@@ -13,6 +13,7 @@ pub async fn get_object_tagging(s3: &S3, request: Request) -> Result<Response, S
         bucket: request.bucket(),
         key: request.key(),
         version_id: request.version_id()?,
+        asker: request.asker.clone(),
         ..GetObject::default()
     };
     let found = engine::ops::head_object::find_object(s3.engine(), asked).await.map_err(of_marker)?;

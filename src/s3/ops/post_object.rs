@@ -73,8 +73,9 @@ pub async fn post_object(
     let sender = Sender { caller, scheme: Scheme::Anonymous, signature_age_ms: None };
     let operation = Operation::PostObject;
     let record = Some(Arc::new(record));
-    let request = Request::new(id, operation, parts, query, target, sender, record, now_ms, file, documents);
-    authorize::request(s3, &request).await?;
+    let mut request =
+        Request::new(id, operation, parts, query, target, sender, record, now_ms, file, documents);
+    request.asker = authorize::request(s3, &request).await?.asker;
     let stored = put_object(s3, request).await?;
     Ok(answer(stored, &fields, &bucket, &key, &location))
 }

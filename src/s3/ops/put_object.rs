@@ -18,7 +18,7 @@ pub async fn put_object(s3: &S3, mut request: Request) -> Result<Response, S3Err
     metadata::refuse_unsupported(request.headers())?;
     let acl = acl::of_request(s3, &request, Of::Object).await?;
     let metadata = metadata::from_headers(request.headers())?;
-    let conditions = conditions::write(request.headers())?;
+    let conditions = conditions::write(&request)?;
     let lock = object_lock::from_headers(request.headers(), request.now_ms)?;
     let encryption = encryption::of_new_object(request.headers(), s3.may_bring_keys(&request.parts))?;
     let body = request.take_body().into_object(&request.parts)?;

@@ -18,6 +18,7 @@ pub async fn put_object_legal_hold(s3: &S3, mut request: Request) -> Result<Resp
         key: request.key(),
         version_id,
         is_held: object_lock::parse_legal_hold(&bytes)?,
+        asker: request.asker,
     };
     engine::ops::put_object_legal_hold::put_object_legal_hold(s3.engine(), asked).await.map_err(of_marker)?;
     Ok(response::empty(StatusCode::OK))

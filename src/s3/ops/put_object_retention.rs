@@ -19,6 +19,7 @@ pub async fn put_object_retention(s3: &S3, mut request: Request) -> Result<Respo
         version_id,
         retention: object_lock::parse_retention(&bytes)?,
         bypass_governance: object_lock::bypasses_governance(&request),
+        asker: request.asker,
     };
     engine::ops::put_object_retention::put_object_retention(s3.engine(), asked).await.map_err(of_marker)?;
     Ok(response::empty(StatusCode::OK))

@@ -14,8 +14,8 @@ pub async fn put_object_tagging(s3: &S3, mut request: Request) -> Result<Respons
     let version_id = request.version_id()?;
     let bytes = document::read(&mut request, tags::DOCUMENT_LEN_MAX).await?;
     let tags = tags::of_object(&bytes)?;
-    authorize::tags(s3, &request, &tags).await?;
-    let asked = PutObjectTagging { bucket: request.bucket(), key: request.key(), version_id, tags };
+    let asker = authorize::tags(s3, &request, &tags).await?;
+    let asked = PutObjectTagging { bucket: request.bucket(), key: request.key(), version_id, tags, asker };
     let found =
         engine::ops::put_object_tagging::put_object_tagging(s3.engine(), asked).await.map_err(of_marker)?;
     let mut answer = response::empty(StatusCode::OK);

@@ -33,6 +33,7 @@ pub async fn rename_object(s3: &S3, request: Request) -> Result<Response, S3Erro
         conditions: conditions::read(request.headers()),
         token: token(&request)?,
         asker,
+        judged_tags: request.judged_tags().cloned(),
     };
     engine_rename::rename_object(s3.engine(), asked).await.map_err(|err| match err {
         engine::Error::NoSuchKey if !sees_absence => ErrorCode::AccessDenied.into(),

@@ -27,6 +27,7 @@ pub async fn restore_object(s3: &S3, mut request: Request) -> Result<Response, S
         bucket: request.bucket(),
         key: request.key(),
         version_id: request.version_id()?,
+        asker: request.asker.clone(),
         ..GetObject::default()
     };
     let version = engine::ops::head_object::head_object(s3.engine(), asked).await?.version;

@@ -305,6 +305,35 @@ async fn tags_that_an_object_has_can_be_a_condition() {
         bob.get(&format!("/bucket/{key}?tagging")).await.expect(status);
         bob.put(&format!("/bucket/{key}?tagging"), tags("public")).await.expect(status);
     }
+    let actions = r#"["s3:PutObject","s3:DeleteObject","s3:DeleteObjectTagging"]"#;
+    client.set_policy(&statement("Allow", r#""*""#, actions, OBJECTS, condition)).await;
+    let list = |key: &str| {
+        format!("<Delete><Object><Key>{key}</Key></Object><Object><Key>{key}</Key></Object></Delete>")
+    };
+    for (key, is_public) in [("open", true), ("closed", false), ("bare", false), ("missing", false)] {
+        let target = format!("/bucket/{key}");
+        let tagged = async || {
+            let put = client.ask("PUT", &target).header("x-amz-tagging", "security=public").body("x");
+            put.send().await.expect(200);
+        };
+        bob.delete(&format!("{target}?tagging")).await.expect(if is_public { 204 } else { 403 });
+        if is_public {
+            tagged().await;
+        }
+        bob.put(&target, "of Bob").await.expect(if is_public { 200 } else { 403 });
+        // What is Bob's now has no tags.
+        bob.delete(&target).await.expect(403);
+        if is_public {
+            tagged().await;
+        }
+        // The second time there is nothing any more.
+        let outcome = bob.post("/bucket?delete", list(key)).await.expect(200);
+        let refused: &[&str] = if is_public { &[] } else { &["AccessDenied"; 2] };
+        assert_eq!(outcome.elements("Code"), refused, "{key}");
+        let there = client.head(&target).await.status;
+        assert_eq!(there == 404, is_public || key == "missing", "{key}");
+    }
+    let actions = r#"["s3:GetObject","s3:GetObjectTagging","s3:PutObjectTagging"]"#;
     // The tags that a request brings in its document.
     let condition = r#"{"StringEquals":{"s3:RequestObjectTag/security":"public"}}"#;
     client.set_policy(&statement("Allow", r#""*""#, actions, OBJECTS, condition)).await;

@@ -73,7 +73,7 @@ impl Bucket {
 
     async fn hold(&self, key: &str, version_id: Option<&str>, is_held: bool) {
         let (bucket, key, version_id) = (BUCKET.into(), key.into(), version_id.map(str::to_string));
-        let request = PutObjectLegalHold { bucket, key, version_id, is_held };
+        let request = PutObjectLegalHold { bucket, key, version_id, is_held, asker: None };
         put_object_legal_hold(&self.0.engine, request).await.unwrap();
     }
 
@@ -284,7 +284,8 @@ async fn a_change_is_judged_by_what_its_transaction_finds() {
     bucket.advance(3 * DAY_MS);
     assert_eq!(make(object()).await, 0, "it has no such tag");
     let tags = vec![("go".to_string(), "yes".to_string())];
-    let request = PutObjectTagging { bucket: BUCKET.into(), key: "key".into(), version_id: None, tags };
+    let request =
+        PutObjectTagging { bucket: BUCKET.into(), key: "key".into(), tags, ..PutObjectTagging::default() };
     put_object_tagging(engine, request).await.unwrap();
     bucket.set(vec![]).await;
     assert_eq!(make(object()).await, 0, "the rules are gone");

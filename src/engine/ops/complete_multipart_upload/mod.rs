@@ -193,11 +193,14 @@ fn check_conditions(
     progress: &ProgressRecord,
 ) -> Result<(), Error> {
     let conditions = &request.conditions;
-    if conditions.is_empty() {
+    if conditions.is_empty() && conditions.judged_tags.is_none() {
         return Ok(());
     }
     let current = objects::current(tx, assembly.bucket, &request.key)?;
     conditions.check(current.as_ref())?;
+    if conditions.is_empty() {
+        return Ok(());
+    }
     let replaced = match &assembly.upload.found {
         Some(found) => FoundVersion::of(current.as_ref()) != *found,
         None => current.is_some_and(|version| version.modified_ms > request.upload_id.time_ms()),

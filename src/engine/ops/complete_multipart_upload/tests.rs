@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::limits::PART_LEN_MIN;
+use crate::engine::access::lists::JudgedTags;
 use crate::engine::conditions::Tags;
 use crate::engine::jobs::collector::run_once;
 use crate::engine::ops::abort_multipart_upload::{AbortMultipartUpload, abort_multipart_upload};
@@ -270,11 +271,30 @@ async fn a_repeat_gets_the_same_answer_while_the_object_is_there() {
 }
 
 #[tokio::test]
+async fn what_was_judged_by_tags_is_judged_again_and_is_no_condition_of_the_clients() {
+    let fixture = Fixture::new().await;
+    let (id, parts) = upload_of(&fixture, &[(1, 10)]).await;
+    // Written after the upload was created, which is a conflict only for who makes a condition.
+    fixture.engine.clock.advance(10);
+    fixture.put(KEY, body("untagged"), WriteConditions::default()).await.unwrap();
+    let complete = async |tags: Option<&[(&str, &str)]>| {
+        let own = |tags: &[(&str, &str)]| tags.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let judged_tags = Some(JudgedTags(tags.map(own)));
+        let conditions = WriteConditions { judged_tags, ..WriteConditions::default() };
+        fixture.complete(CompleteMultipartUpload { conditions, ..listing(id, &parts) }).await
+    };
+    for other in [None, Some(&[("is", "public")][..])] {
+        assert!(matches!(complete(other).await, Err(Error::JudgedOtherTags)), "{other:?}");
+    }
+    complete(Some(&[])).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_condition_that_came_to_hold_only_meanwhile_is_a_conflict() {
-    let absent = || WriteConditions { if_match: None, if_none_match: Some(Tags::Any) };
+    let absent = || WriteConditions { if_none_match: Some(Tags::Any), ..WriteConditions::default() };
     let is = |etag: &str| WriteConditions {
         if_match: Some(Tags::Listed(vec![etag.to_string()])),
-        if_none_match: None,
+        ..WriteConditions::default()
     };
     let fixture = Fixture::new().await;
     let complete = async |id, parts: &[(u16, [u8; 16])], conditions| {
@@ -324,7 +344,7 @@ async fn a_put_after_create_is_a_conflict_whatever_the_clock_says() {
         let (id, parts) = upload_of(&fixture, &[(1, 10)]).await;
         fixture.engine.clock.advance(ms);
         put().await;
-        let conditions = WriteConditions { if_match, if_none_match: None };
+        let conditions = WriteConditions { if_match, ..WriteConditions::default() };
         let request = CompleteMultipartUpload { conditions, ..listing(id, &parts) };
         let refused = fixture.complete(request.clone()).await;
         assert!(matches!(refused, Err(Error::ConditionalRequestConflict { .. })), "{ms} ms: {refused:?}");

@@ -50,10 +50,10 @@ async fn a_refused_body_leaves_the_old_object() {
 #[tokio::test]
 async fn conditions_are_judged_before_the_body_and_again_in_the_commit() {
     let fixture = Fixture::new().await;
-    let absent = WriteConditions { if_match: None, if_none_match: Some(Tags::Any) };
+    let absent = WriteConditions { if_none_match: Some(Tags::Any), ..WriteConditions::default() };
     let is = |etag: &str| WriteConditions {
         if_match: Some(Tags::Listed(vec![etag.to_string()])),
-        if_none_match: None,
+        ..WriteConditions::default()
     };
     assert!(matches!(fixture.put("k", body("a"), is("x")).await, Err(Error::NoSuchKey)));
     let etag = fixture.put("k", body("a"), absent.clone()).await.unwrap().version.etag.to_string();

@@ -12,6 +12,7 @@ use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
 use crate::client::download::{GetOptions, Known, get_file};
 use crate::client::error::Error;
+use crate::client::part_file::is_part_name;
 use crate::client::print::get_pipe;
 use crate::client::sink::RANGE_MEMORY_LEN;
 use crate::client::upload::Done;
@@ -121,6 +122,12 @@ impl GetArgs {
                 if object.key.ends_with('/') {
                     continue;
                 }
+                // Where the object without this suffix would come in.
+                if path.file_name().is_some_and(is_part_name) {
+                    let reason = "its name is that of a download under way: get it alone, under another name";
+                    many.failed(&address.to_string(), &Error::Incomplete(reason.into()));
+                    continue;
+                }
                 if self.dry_run {
                     transfer::say_would(&self.output, "download", &address, path.display());
                     continue;
@@ -140,7 +147,7 @@ impl GetArgs {
             }
         }
         if self.dry_run {
-            return Ok(0);
+            return Ok(many.code());
         }
         Ok(many.finish("received").await)
     }

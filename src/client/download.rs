@@ -24,7 +24,7 @@ use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
 use crate::client::fetch::{Checks, Range, fetch, is_intact};
 use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
-use crate::client::part_file::{PartFile, part_path};
+use crate::client::part_file::{PartFile, discard, part_path};
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::ObjectHead;
 use crate::client::sent_part::{checksum_text, digest_from_hex};
@@ -141,13 +141,7 @@ impl Download<'_> {
         };
         let (head, digest, verified) = match len <= GATHERED_LEN_MAX {
             true => self.fetch_gathered(&range).await?,
-            false => match self.fetch_into_file(&range).await {
-                Ok(fetched) => fetched,
-                Err(error) => {
-                    let _ = fs::remove_file(&self.part_path);
-                    return Err(error);
-                }
-            },
+            false => self.fetch_into_file(&range).await?,
         };
         self.endpoint.workers.succeeded(len);
         Ok(done(&head, Some((range.algorithm, digest)), verified))
@@ -160,12 +154,9 @@ impl Download<'_> {
         let verified = self.verify(&head, digest, range.algorithm, &Source::Memory(bytes.clone())).await?;
         let (part_path, path, sync) = (self.part_path.clone(), self.path.clone(), self.options.sync);
         self.blocking(move || {
-            let write = || {
-                let file = PartFile::create(&part_path, 0)?;
-                file.write_all_at(&bytes, 0)?;
-                file.rename(&path, sync)
-            };
-            write().inspect_err(|_| drop(fs::remove_file(&part_path)))
+            let file = PartFile::create(&part_path, 0)?;
+            let named = file.write_all_at(&bytes, 0).and_then(|()| file.rename(&path, sync));
+            named.inspect_err(|_| file.remove())
         })
         .await?;
         Ok((head, digest, verified))
@@ -173,11 +164,15 @@ impl Download<'_> {
 
     async fn fetch_into_file(&self, range: &Range) -> Result<(ObjectHead, Digest, bool), Error> {
         let file = self.create_part_file(range.whole_len).await?;
-        let (digest, head) = fetch(self.endpoint, range, &Sink::File(Arc::clone(&file))).await?;
-        let verified = self.verify(&head, digest, range.algorithm, &whole_source(&file, head.len)).await?;
-        let (path, sync) = (self.path.clone(), self.options.sync);
-        self.blocking(move || file.rename(&path, sync)).await?;
-        Ok((head, digest, verified))
+        let fetched = async {
+            let (digest, head) = fetch(self.endpoint, range, &Sink::File(Arc::clone(&file))).await?;
+            let verified =
+                self.verify(&head, digest, range.algorithm, &whole_source(&file, head.len)).await?;
+            let (file, path, sync) = (Arc::clone(&file), self.path.clone(), self.options.sync);
+            self.blocking(move || file.rename(&path, sync)).await?;
+            Ok((head, digest, verified))
+        };
+        fetched.await.inspect_err(|_| file.remove())
     }
 
     async fn fetch_large(
@@ -203,7 +198,7 @@ impl Download<'_> {
             Err(error) => {
                 // Which range is wrong cannot be told, so none is kept.
                 journal.remove()?;
-                let _ = fs::remove_file(&self.part_path);
+                file.remove();
                 return Err(error);
             }
         };
@@ -391,10 +386,7 @@ impl Download<'_> {
         if let Some(journal) = self.journals.open(&self.journal_header())? {
             journal.remove()?;
         }
-        match fs::remove_file(&self.part_path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.file_error(error)),
-            _ => Ok(()),
-        }
+        discard(&self.part_path).map_err(|error| self.file_error(error))
     }
 
     fn tell_start(&self, journal: &Journal, plan: Plan) {

@@ -4,18 +4,31 @@
 //! thirtieth of the CPU, and a disk with a cache of its own takes them twice as fast as the kernel finds room for them. What is no whole
 //! page, a small file, which is read again soon, and a file system that knows no such writes go through the page cache. Nobody waits
 //! for what a disk keeps in its own cache unless asked to (`sync`), as with other programs.
+//!
+//! Whoever writes a part file holds its lock until it has its name: two downloads into one file, of the same object or not, would
+//! otherwise give each other's bytes that name.
 
-use std::fs::{self, File, OpenOptions};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::io::Errno;
 
 use crate::base::memory::ALIGNMENT;
+use crate::wire::sigv4::sha256_hex;
 
-const SUFFIX: &str = "dovetail-part";
+const SUFFIX: &str = ".dovetail-part";
+/// Bytes of a name, in every usual file system.
+const NAME_LEN_MAX: usize = 255;
+/// How often, and after what pauses, a file that is locked is looked at again: a killed process holds it until its last writes are over.
+const LET_GO_LOOKS: u32 = 30;
+const LET_GO_PAUSE: Duration = Duration::from_millis(100);
 
 /// Files of at least this many bytes are written past the page cache.
 pub const DIRECT_LEN_MIN: u64 = 16 << 20;
@@ -29,25 +42,53 @@ pub struct PartFile {
     path: PathBuf,
 }
 
-/// Where the bytes of `path` are until they are whole.
+/// Where the bytes of `path` are until they are whole. A name that would be too long is cut, and told from others by its digest.
 pub fn part_path(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{SUFFIX}"));
-    path.with_file_name(name)
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let mut part_name = OsString::from(OsStr::from_bytes(name));
+    if name.len() + SUFFIX.len() > NAME_LEN_MAX {
+        let digest = &sha256_hex(name)[..16];
+        part_name = OsStr::from_bytes(&name[..NAME_LEN_MAX - SUFFIX.len() - digest.len() - 1]).to_owned();
+        part_name.push(format!(".{digest}"));
+    }
+    part_name.push(SUFFIX);
+    path.with_file_name(part_name)
+}
+
+/// Whether a file of this name could be another one's part file.
+pub fn is_part_name(name: &OsStr) -> bool {
+    name.as_bytes().ends_with(SUFFIX.as_bytes())
+}
+
+/// Removes what an earlier run has left under the name of a part file. Blocks.
+///
+/// # Errors
+/// [`io::ErrorKind::ResourceBusy`] while another process writes it.
+pub fn discard(path: &Path) -> io::Result<()> {
+    match claim(path, OpenOptions::new().read(true).write(true)) {
+        Ok(_claimed) => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 impl PartFile {
     /// An empty file, for which there is room on the disk when this returns. Blocks.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] while another process writes it. Nothing is left behind then or after any other error.
     pub fn create(path: &Path, len: u64) -> io::Result<PartFile> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        // Emptied only once it is ours.
+        let file = claim(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
+        file.set_len(0)?;
         if len > 0 {
             match fallocate(&file, FallocateFlags::empty(), 0, len) {
                 Ok(()) => {}
                 // Not every file system can.
-                Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => file.set_len(len)?,
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => file.set_len(len)?,
                 Err(error) => {
                     let _ = fs::remove_file(path);
                     return Err(error.into());
@@ -58,8 +99,11 @@ impl PartFile {
     }
 
     /// The file of an earlier run. Blocks.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ResourceBusy`] while another process writes it.
     pub fn open(path: &Path) -> io::Result<PartFile> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let file = claim(path, OpenOptions::new().read(true).write(true))?;
         let direct = open_direct(path, file.metadata()?.len());
         Ok(PartFile { file: Arc::new(file), direct, path: path.to_owned() })
     }
@@ -90,6 +134,11 @@ impl PartFile {
         }
     }
 
+    /// Removes the file: what is in it is worth nothing. Blocks.
+    pub fn remove(&self) {
+        let _ = fs::remove_file(&self.path);
+    }
+
     /// Gives the file its name. With `sync`, the file and its name survive a power cut when this returns. Blocks.
     pub fn rename(&self, path: &Path, sync: bool) -> io::Result<()> {
         if sync {
@@ -101,6 +150,32 @@ impl PartFile {
             _ => Ok(()),
         }
     }
+}
+
+/// Opens a file and locks it, once it is sure that it is the one of this name. A link in its place is nobody's part file, and removed.
+fn claim(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    for _ in 0..LET_GO_LOOKS {
+        let file = match options.open(path) {
+            Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => {
+                fs::remove_file(path)?;
+                continue;
+            }
+            file => file?,
+        };
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LET_GO_PAUSE),
+            // Where a file system has no locks, nobody is kept away.
+            Ok(()) | Err(TryLockError::Error(_)) => {
+                let (opened, named) = (file.metadata()?, fs::symlink_metadata(path));
+                // Otherwise whoever had it has given it its own name meanwhile, or removed it.
+                if named.is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
+                    return Ok(file);
+                }
+            }
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "another dovetail is writing it"))
 }
 
 /// `None` if the file is small, or its file system cannot.
@@ -131,14 +206,68 @@ mod tests {
         }
     }
 
+    /// Two downloads into one file: the second one must touch neither the first one's bytes nor what has their name.
+    #[test]
+    fn a_file_that_is_being_written_belongs_to_one_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let (name, path) = (folder.path().join("file"), part_path(&folder.path().join("file")));
+        let first = PartFile::create(&path, 4).unwrap();
+        first.write_all_at(b"mine", 0).unwrap();
+        let is_busy = |error: io::Error| error.kind() == io::ErrorKind::ResourceBusy;
+        std::thread::scope(|scope| {
+            let others = [
+                scope.spawn(|| PartFile::create(&path, 9).map(drop)),
+                scope.spawn(|| PartFile::open(&path).map(drop)),
+                scope.spawn(|| discard(&path)),
+            ];
+            assert!(others.into_iter().all(|other| is_busy(other.join().unwrap().unwrap_err())));
+        });
+        first.rename(&name, false).unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"mine");
+        let second = PartFile::create(&path, 9).unwrap();
+        assert_eq!(fs::read(&name).unwrap(), b"mine", "the name is another file's now");
+        drop(second);
+        discard(&path).unwrap();
+        discard(&path).unwrap();
+        assert!(!path.exists() && name.exists());
+    }
+
+    #[test]
+    fn a_link_in_a_part_file_s_place_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (other, path) = (folder.path().join("other"), part_path(&folder.path().join("file")));
+        fs::write(&other, "precious").unwrap();
+        for act in [|path: &Path| PartFile::create(path, 3).map(drop), discard] {
+            std::os::unix::fs::symlink(&other, &path).unwrap();
+            act(&path).unwrap();
+            assert_eq!(fs::read(&other).unwrap(), b"precious");
+            let _ = fs::remove_file(&path);
+        }
+    }
+
+    #[test]
+    fn the_longest_name_has_a_part_file_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let name = |last: char| folder.path().join(format!("{}{last}", "x".repeat(254)));
+        assert_ne!(part_path(&name('a')), part_path(&name('b')));
+        for len in [1, 240, 241, 242, 255] {
+            let name = folder.path().join("y".repeat(len));
+            let path = part_path(&name);
+            assert!(is_part_name(path.file_name().unwrap()) && !is_part_name(name.file_name().unwrap()));
+            PartFile::create(&path, 1).unwrap().rename(&name, false).unwrap();
+        }
+    }
+
     #[test]
     fn large_files_are_written_past_the_page_cache_where_that_can_be() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         assert!(PartFile::create(&path, DIRECT_LEN_MIN - 1).unwrap().direct.is_none());
         let file = PartFile::create(&path, DIRECT_LEN_MIN).unwrap();
-        let again = PartFile::open(&path).unwrap();
-        assert_eq!(again.direct.is_some(), file.direct.is_some());
+        let is_direct = file.direct.is_some();
+        drop(file);
+        let file = PartFile::open(&path).unwrap();
+        assert_eq!(file.direct.is_some(), is_direct);
         let pieces = Pieces::new(3 * ALIGNMENT);
         let bytes = pieces.take();
         bytes.fill(7);

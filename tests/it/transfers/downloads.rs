@@ -25,6 +25,45 @@ async fn one_object_is_looked_at_once() {
     assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
 }
 
+/// The first one would otherwise give its name to what the second one has so far.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_downloads_into_one_file_do_not_mix() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let slow = machine.file("slow", 20 << 20, &mut Seed::new(1));
+    let quick = machine.file("quick", 5000, &mut Seed::new(2));
+    machine.run(&["put", "slow", "quick", &format!("s3://{BUCKET}/two/")]).await.expect(0);
+    let from = |name: &str| format!("s3://{BUCKET}/two/{name}");
+    let mut first = machine.spawn(&["get", &from("slow"), "copy", "--limit-rate", "1M"]);
+    while !machine.path("copy.dovetail-part").exists() {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let said = machine.run(&["get", &from("quick"), "copy"]).await.expect(1);
+    said.expect_words("copy.dovetail-part: another dovetail is writing it");
+    assert_eq!(std::fs::metadata(machine.path("copy.dovetail-part")).unwrap().len(), slow.len() as u64);
+    first.kill().expect("the child can be killed");
+    first.wait().expect("the child can be waited for");
+    machine.run(&["get", &from("quick"), "copy"]).await.expect(0);
+    assert!(std::fs::read(machine.path("copy")).unwrap() == quick);
+    machine.run(&["get", &from("slow"), "copy"]).await.expect(0);
+    assert!(std::fs::read(machine.path("copy")).unwrap() == slow);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_named_like_a_part_file_takes_nobody_s_place() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let bytes = machine.file("file", 1000, &mut Seed::new(1));
+    let other = machine.file("file.dovetail-part", 2000, &mut Seed::new(2));
+    let prefix = format!("s3://{BUCKET}/named/");
+    machine.run(&["put", "file", "file.dovetail-part", &prefix]).await.expect(0);
+    let said = machine.run(&["get", "-r", &prefix, "back"]).await.expect(1);
+    said.expect_words("file.dovetail-part: its name is that of a download under way");
+    assert!(std::fs::read(machine.path("back/file")).unwrap() == bytes);
+    machine.run(&["get", &format!("{prefix}file.dovetail-part"), "other"]).await.expect(0);
+    assert!(std::fs::read(machine.path("other")).unwrap() == other);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_has_changed_since_it_was_listed_is_fetched_as_it_is_now() {
     let gateway = gateway().await;

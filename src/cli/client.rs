@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Command, Subcommand};
 
-use super::{abort, completions, cp, get, key, ls, mb, presign, put, resume, rm, stat, uploads, user};
+use super::{abort, completions, cp, get, key, ls, mb, presign, put, rb, resume, rm, stat, uploads, user};
 
 #[derive(Subcommand)]
 pub enum ClientCommand {
@@ -20,7 +20,7 @@ pub enum ClientCommand {
     /// List uploads that are not finished
     #[command(after_help = uploads::HELP)]
     Uploads(uploads::UploadsArgs),
-    /// Drop uploads that are not finished
+    /// Drop transfers that are not finished
     #[command(after_help = abort::HELP)]
     Abort(abort::AbortArgs),
     /// List buckets or objects
@@ -29,7 +29,7 @@ pub enum ClientCommand {
     /// Delete objects
     #[command(after_help = rm::HELP)]
     Rm(rm::RmArgs),
-    /// Copy an object on the server
+    /// Copy objects on the server
     #[command(after_help = cp::HELP)]
     Cp(cp::CpArgs),
     /// Show what is known of an object
@@ -38,6 +38,9 @@ pub enum ClientCommand {
     /// Make a bucket
     #[command(after_help = mb::HELP)]
     Mb(mb::MbArgs),
+    /// Remove an empty bucket
+    #[command(after_help = rb::HELP)]
+    Rb(rb::RbArgs),
     /// Print a URL that whoever has it may use
     #[command(after_help = presign::HELP)]
     Presign(presign::PresignArgs),
@@ -68,6 +71,7 @@ pub fn run(command: ClientCommand, whole: Command) -> ExitCode {
         ClientCommand::Cp(args) => cp::cp(args),
         ClientCommand::Stat(args) => stat::stat(args),
         ClientCommand::Mb(args) => mb::mb(args),
+        ClientCommand::Rb(args) => rb::rb(args),
         ClientCommand::Presign(args) => presign::presign(args),
         ClientCommand::User(args) => user::user(args),
         ClientCommand::Key(args) => key::key(args),

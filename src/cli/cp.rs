@@ -1,21 +1,26 @@
-//! `dovetail cp`: copies an object on the server.
+//! `dovetail cp`: copies objects on the server.
 
 use std::process::ExitCode;
 
 use clap::Args;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::connect::Connect;
 use super::deed::Deed;
-use super::transfer;
+use super::transfer::{self, Session};
 use crate::client::address::Address;
 use crate::client::copy;
 use crate::client::error::Error;
 
 pub const HELP: &str = "\
-Example:
+Examples:
   dovetail cp s3://bucket/key s3://other/prefix/
+  dovetail cp -r s3://bucket/photos/ s3://other/photos/
 
 Metadata is copied along. No byte passes through this machine; `put` and `get` move files.";
+
+/// Objects copied side by side, each with requests of its own.
+const COPIES_AT_ONCE: usize = 8;
 
 #[derive(Args, Debug)]
 pub struct CpArgs {
@@ -24,6 +29,9 @@ pub struct CpArgs {
     /// s3://bucket/key, or s3://bucket/prefix/ to keep the name
     #[arg(value_name = "s3://BUCKET/KEY")]
     target: String,
+    /// Copy every object in the folder, which ends at a slash whether it is typed or not
+    #[arg(short, long)]
+    recursive: bool,
     #[command(flatten)]
     deed: Deed,
     #[command(flatten)]
@@ -33,17 +41,52 @@ pub struct CpArgs {
 pub fn cp(args: CpArgs) -> ExitCode {
     transfer::ask(&args.connect, async |session| {
         let (source, target) = (Address::parse(&args.source)?, Address::parse(&args.target)?);
+        if args.recursive {
+            return args.copy_all(session, &source.folder(), &target.folder()).await;
+        }
         if source.is_prefix() {
-            return Err(Error::Usage(format!("{source} is no object")));
+            return Err(Error::Usage(format!("{source} is no object; copy what is in it with -r")));
         }
         let target = if target.is_prefix() { target.join(source.file_name()) } else { target };
-        if args.deed.only_said("copy", format!("{source} to {target}")) {
+        args.copy_one(session, source, target).await
+    })
+}
+
+impl CpArgs {
+    async fn copy_one(&self, session: &Session, source: Address, target: Address) -> Result<(), Error> {
+        if self.deed.only_said("copy", format!("{source} to {target}")) {
             return Ok(());
         }
         let (len, written) = copy::copy(&session.endpoint, &source, &target).await?;
         let more =
             [("from", source.to_string().into()), ("bytes", len.into()), ("etag", written.etag.into())];
-        args.deed.done("copied", target, &more, None);
+        self.deed.done("copied", target, &more, None);
         Ok(())
-    })
+    }
+
+    /// A page at a time. The first failure ends it; what was copied until then stays.
+    async fn copy_all(&self, session: &Session, source: &Address, target: &Address) -> Result<(), Error> {
+        if source.bucket == target.bucket && target.key.starts_with(&source.key) {
+            return Err(Error::Usage(format!("{target} is in {source}: it would be copied into itself")));
+        }
+        let (mut token, mut is_empty): (Option<String>, bool) = (None, true);
+        loop {
+            let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
+            is_empty &= page.objects.is_empty();
+            let copies = page.objects.into_iter().map(|object| {
+                let name = object.key.strip_prefix(&source.key).unwrap_or(&object.key);
+                let target = Address { bucket: target.bucket.clone(), key: format!("{}{name}", target.key) };
+                self.copy_one(session, Address { bucket: source.bucket.clone(), key: object.key }, target)
+            });
+            stream::iter(copies).buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;
+            token = page.next;
+            if token.is_none() {
+                break;
+            }
+        }
+        match is_empty && !source.key.is_empty() {
+            true => Err(Error::Incomplete(format!("there is nothing in {source}"))),
+            false => Ok(()),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! `dovetail get`: downloads objects and prefixes, and goes on where an earlier run stopped.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -29,13 +29,13 @@ Exit codes: 0 done, 1 failed, 2 bad usage, 3 not this time: the same command goe
 
 #[derive(Args, Debug)]
 pub struct GetArgs {
-    /// s3://bucket/key, or s3://bucket/prefix with -r
+    /// s3://bucket/key, or s3://bucket/folder/ with -r
     #[arg(value_name = "s3://BUCKET/KEY")]
     source: String,
     /// A file, a folder, or - for stdout
     #[arg(value_name = "FILE")]
     target: String,
-    /// Download every object under the prefix
+    /// Download every object in the folder, which ends at a slash whether it is typed or not
     #[arg(short, long)]
     recursive: bool,
     /// Download even what is already there
@@ -65,7 +65,7 @@ pub fn get(args: GetArgs) -> ExitCode {
         let source = Address::parse(&args.source)?;
         session.endpoint.workers.bound((args.effort.memory / RANGE_MEMORY_LEN) as usize);
         if args.recursive {
-            return args.get_all(session, &source).await;
+            return args.get_all(session, &source.folder()).await;
         }
         if source.is_prefix() {
             return Err(Error::Usage(format!("{source} is no object; download what is under it with -r")));
@@ -108,20 +108,27 @@ impl GetArgs {
             return Err(Error::Usage("stdout takes one object".into()));
         }
         let folder = PathBuf::from(&self.target);
+        if folder.exists() && !folder.is_dir() {
+            return Err(Error::Usage(format!("{} is no folder", self.target)));
+        }
         let mut many = Many::new(session);
+        let mut is_empty = true;
         let mut token: Option<String> = None;
         loop {
             let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
+            is_empty &= page.objects.is_empty();
             for object in page.objects {
                 let address = Address { bucket: source.bucket.clone(), key: object.key.clone() };
-                let Some(path) = local_path(&folder, &source.key, &object.key) else {
-                    session.tally.note(&address, "skipped: its key is no path below the folder");
-                    continue;
-                };
                 // What consoles make to show an empty folder.
-                if object.key.ends_with('/') {
+                if object.key.ends_with('/') && object.len == 0 {
                     continue;
                 }
+                let Some(path) = local_path(&folder, &source.key, &object.key) else {
+                    let reason =
+                        "its key is no path below the folder: get it alone, under a name of your own";
+                    many.failed(&address.to_string(), &Error::Incomplete(reason.into()));
+                    continue;
+                };
                 // Where the object without this suffix would come in.
                 if path.file_name().is_some_and(is_part_name) {
                     let reason = "its name is that of a download under way: get it alone, under another name";
@@ -146,6 +153,9 @@ impl GetArgs {
                 break;
             }
         }
+        if is_empty && !source.key.is_empty() {
+            return Err(Error::Incomplete(format!("there is nothing in {source}")));
+        }
         if self.dry_run {
             return Ok(many.code());
         }
@@ -158,17 +168,11 @@ impl GetArgs {
     }
 }
 
-/// Where an object of a prefix goes: below the folder, whatever its key says.
-fn local_path(folder: &Path, prefix: &str, key: &str) -> Option<PathBuf> {
-    // With `s3://bucket/photos`, `photos/a` is `a`; with `s3://bucket/pho` it is `photos/a`.
-    let start = prefix.rfind('/').map_or(0, |slash| slash + 1);
-    let name = match key.strip_prefix(prefix) {
-        Some(rest) if rest.starts_with('/') => rest.trim_start_matches('/'),
-        _ => key.get(start..)?,
-    };
-    let relative = Path::new(name);
-    let is_below = relative.components().all(|part| matches!(part, Component::Normal(_)));
-    (is_below && !name.is_empty() && !name.contains('\0')).then(|| folder.join(relative))
+/// Where an object of a folder goes: below the local one, whatever its key says, and where no other key goes.
+fn local_path(local: &Path, folder: &str, key: &str) -> Option<PathBuf> {
+    let name = key.strip_prefix(folder)?;
+    let is_path = !name.contains('\0') && name.split('/').all(|part| !matches!(part, "" | "." | ".."));
+    is_path.then(|| local.join(name))
 }
 
 /// Downloads one object of a journal again; for `dovetail resume`.
@@ -186,16 +190,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_key_leads_out_of_the_folder() {
+    fn no_key_leads_out_of_the_folder_or_into_another_one_s_place() {
         let path =
-            |prefix, key| local_path(Path::new("f"), prefix, key).map(|path| path.display().to_string());
+            |folder, key| local_path(Path::new("f"), folder, key).map(|path| path.display().to_string());
         assert_eq!(path("", "a/b").as_deref(), Some("f/a/b"));
         assert_eq!(path("a/", "a/b").as_deref(), Some("f/b"));
-        assert_eq!(path("a", "a/b").as_deref(), Some("f/b"));
-        assert_eq!(path("a", "ab/c").as_deref(), Some("f/ab/c"));
-        assert_eq!(path("x/a", "x/ab/c").as_deref(), Some("f/ab/c"));
-        assert_eq!(path("", "/etc/passwd").as_deref(), Some("f/etc/passwd"));
-        for key in ["../b", "a/../../b", "..", "", "./a", "a\0b"] {
+        assert_eq!(path("/", "/etc/passwd").as_deref(), Some("f/etc/passwd"));
+        assert_eq!(path("a//", "a//b").as_deref(), Some("f/b"));
+        assert_eq!(path("a/", "ab"), None);
+        for key in ["../b", "a/../../b", "..", "", "./a", "a/./b", "a/.", "a\0b", "/etc/passwd", "a//b", "a/"]
+        {
             assert_eq!(path("", key), None, "{key:?}");
         }
     }

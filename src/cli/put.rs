@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connect::{Connect, Effort, byte_count};
+use super::description::{Description, comparable};
 use super::many::Many;
 use super::pipe_input::take_stdin;
 use super::sources::{Found, Job, content_type, find_jobs};
@@ -52,21 +54,14 @@ pub struct PutArgs {
     /// Say what would be uploaded, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// What the object is, such as text/plain [default: by the file's ending]
-    #[arg(long, value_name = "TYPE")]
-    content_type: Option<String>,
-    /// Metadata to keep with the object
-    #[arg(long, value_name = "NAME=VALUE")]
-    metadata: Vec<String>,
-    /// Such as STANDARD_IA
-    #[arg(long, value_name = "NAME")]
-    storage_class: Option<String>,
     /// When a pipe fails, keep what has arrived as an open upload instead of aborting it
     #[arg(long)]
     keep: bool,
     /// Fail unless exactly so many bytes come out of the pipe
     #[arg(long, value_name = "BYTES", value_parser = byte_count)]
     expected_size: Option<u64>,
+    #[command(flatten)]
+    description: Description,
     #[command(flatten)]
     connect: Connect,
     #[command(flatten)]
@@ -82,7 +77,7 @@ pub fn put(args: PutArgs) -> ExitCode {
     transfer::run(&connect, &effort, &output, on_stop, async |session| {
         let (target, sources) = args.paths.split_last().expect("clap wants at least two");
         let target = Address::parse(target)?;
-        let headers = args.headers()?;
+        let headers = args.description.headers()?;
         if is_pipe {
             args.put_stdin(session, sources, &target, headers).await
         } else {
@@ -159,13 +154,15 @@ impl PutArgs {
                     .get(&job.address.key)
                     .map_or(Target::Absent, |object| Target::Listed(object.clone())),
             };
+            let wanted = comparable(&headers);
             let mut headers = headers.clone();
-            if let (None, Some(kind)) = (&self.content_type, content_type(&job.path)) {
-                headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            if let Some(kind) = content_type(&job.path) {
+                headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
             }
             let options = PutOptions {
                 part_len: self.effort.part_size,
                 headers,
+                wanted,
                 resume_from_server: self.resume_from_server,
                 always: self.force,
             };
@@ -204,32 +201,6 @@ impl PutArgs {
                 None => return Ok(Some(found)),
             }
         }
-    }
-
-    fn headers(&self) -> Result<HeaderMap, Error> {
-        let mut headers = HeaderMap::new();
-        let mut add = |name: &str, value: &str| {
-            let name = HeaderName::try_from(name);
-            let value = HeaderValue::try_from(value);
-            let (Ok(name), Ok(value)) = (name, value) else {
-                return Err(Error::Usage("metadata has names and values that HTTP can carry".into()));
-            };
-            headers.append(name, value);
-            Ok(())
-        };
-        if let Some(kind) = &self.content_type {
-            add("content-type", kind)?;
-        }
-        if let Some(class) = &self.storage_class {
-            add("x-amz-storage-class", class)?;
-        }
-        for pair in &self.metadata {
-            let Some((name, value)) = pair.split_once('=') else {
-                return Err(Error::Usage(format!("--metadata is NAME=VALUE, not {pair:?}")));
-            };
-            add(&format!("x-amz-meta-{name}"), value)?;
-        }
-        Ok(headers)
     }
 }
 

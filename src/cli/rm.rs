@@ -17,10 +17,10 @@ Examples:
 
 #[derive(Args, Debug)]
 pub struct RmArgs {
-    /// s3://bucket/key, or s3://bucket/prefix with -r
+    /// s3://bucket/key, or s3://bucket/folder/ with -r
     #[arg(required = true, value_name = "s3://BUCKET/KEY")]
     targets: Vec<String>,
-    /// Delete every object under the prefix
+    /// Delete every object in the folder, which ends at a slash whether it is typed or not
     #[arg(short, long)]
     recursive: bool,
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub fn rm(args: RmArgs) -> ExitCode {
         for target in &args.targets {
             let target = Address::parse(target)?;
             if args.recursive {
-                args.delete_all(session, &target).await?;
+                args.delete_all(session, &target.folder()).await?;
             } else if target.key.is_empty() {
                 return Err(Error::Usage(format!("{target} is a bucket; delete what is in it with -r")));
             } else if !args.deed.only_said("delete", &target) {
@@ -48,18 +48,18 @@ pub fn rm(args: RmArgs) -> ExitCode {
 
 impl RmArgs {
     /// A page at a time: listed, then deleted in one request.
-    async fn delete_all(&self, session: &Session, prefix: &Address) -> Result<(), Error> {
+    async fn delete_all(&self, session: &Session, folder: &Address) -> Result<(), Error> {
         let mut token: Option<String> = None;
         loop {
-            let page = session.endpoint.list_objects(prefix, None, token.as_deref()).await?;
+            let page = session.endpoint.list_objects(folder, None, token.as_deref()).await?;
             let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
-            let address = |key: &String| Address { bucket: prefix.bucket.clone(), key: key.clone() };
+            let address = |key: &String| Address { bucket: folder.bucket.clone(), key: key.clone() };
             if self.deed.dry_run {
                 for key in &keys {
                     self.deed.only_said("delete", address(key));
                 }
             } else if !keys.is_empty() {
-                let failures = session.endpoint.delete_objects(&prefix.bucket, &keys).await?;
+                let failures = session.endpoint.delete_objects(&folder.bucket, &keys).await?;
                 let has_failed = |key: &String| failures.iter().any(|(failed, _)| failed == key);
                 for key in keys.iter().filter(|key| !has_failed(key)) {
                     self.deed.done("deleted", address(key), &[], None);

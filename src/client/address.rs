@@ -3,9 +3,10 @@
 use std::fmt;
 
 use crate::client::Error;
-use crate::wire::bucket_name;
 
 const SCHEME: &str = "s3://";
+/// Old buckets have longer names than new ones may have.
+const BUCKET_LEN_MAX: usize = 255;
 
 /// A bucket and a key, or a bucket and a prefix; an empty key stands for the whole bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,11 @@ impl Address {
             return Err(Error::Usage(format!("{text:?} is no S3 address; expected s3://bucket/key")));
         };
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-        if !bucket_name::is_valid(bucket) {
-            return Err(Error::Usage(format!("{bucket:?} in {text:?} cannot be the name of a bucket")));
+        if !may_be_bucket(bucket) {
+            let allowed = "letters, digits, dots, hyphens and underscores";
+            return Err(Error::Usage(format!(
+                "{bucket:?} in {text:?} cannot be the name of a bucket: it has {allowed}"
+            )));
         }
         Ok(Address { bucket: bucket.to_owned(), key: key.to_owned() })
     }
@@ -35,6 +39,11 @@ impl Address {
     /// Whether this names a place for objects rather than one object.
     pub fn is_prefix(&self) -> bool {
         self.key.is_empty() || self.key.ends_with('/')
+    }
+
+    /// The place as a folder: what is under `s3://bucket/a` is under `a/`, and `ab` is not.
+    pub fn folder(&self) -> Address {
+        self.join("")
     }
 
     /// The object named `name` under this prefix.
@@ -55,6 +64,13 @@ impl fmt::Display for Address {
     }
 }
 
+/// Whether a server could have a bucket of this name. Which ones can be made is for the server to say: old ones and those of other
+/// servers have capital letters and underscores. (aws-cli draws the same line.)
+fn may_be_bucket(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    (1..=BUCKET_LEN_MAX).contains(&name.len()) && name.bytes().all(is_allowed) && !matches!(name, "." | "..")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,7 +88,17 @@ mod tests {
             assert_eq!((address.bucket.as_str(), address.key.as_str()), ("bucket", key), "{text}");
             assert_eq!(address.is_prefix(), is_prefix, "{text}");
         }
-        for text in ["bucket/key", "s3:/bucket/key", "s3://", "s3:///key", "s3://B/key", ""] {
+        assert_eq!(Address::parse("s3://Old_Bucket/key").unwrap().bucket, "Old_Bucket");
+        for text in [
+            "bucket/key",
+            "s3:/bucket/key",
+            "s3://",
+            "s3:///key",
+            "s3://b c/key",
+            "s3://../key",
+            "s3://b%2f/key",
+            "",
+        ] {
             assert!(Address::parse(text).is_err(), "{text}");
         }
     }
@@ -84,5 +110,13 @@ mod tests {
         assert_eq!(join("s3://bucket/a/"), "s3://bucket/a/name");
         assert_eq!(join("s3://bucket/a"), "s3://bucket/a/name");
         assert_eq!(Address::parse("s3://bucket/a/b.txt").unwrap().file_name(), "b.txt");
+        let folder = |text: &str| Address::parse(text).unwrap().folder().to_string();
+        for (text, expected) in [
+            ("s3://bucket", "s3://bucket/"),
+            ("s3://bucket/a", "s3://bucket/a/"),
+            ("s3://bucket/a/", "s3://bucket/a/"),
+        ] {
+            assert_eq!(folder(text), expected);
+        }
     }
 }

@@ -27,6 +27,7 @@ use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
 use crate::client::part_file::{PartFile, discard, part_path};
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::ObjectHead;
+use crate::client::same::has_bytes_of;
 use crate::client::sent_part::{checksum_text, digest_from_hex};
 use crate::client::sink::{Gathered, Sink, lock};
 use crate::client::source::Source;
@@ -354,17 +355,20 @@ impl Download<'_> {
     async fn is_there(&self, head: &ObjectHead) -> Result<bool, Error> {
         let Ok(metadata) = fs::metadata(&self.path) else { return Ok(false) };
         if !metadata.is_file() {
-            let error = io::Error::new(io::ErrorKind::AlreadyExists, "it is there and no regular file");
+            let error = io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "it is there and no regular file; `-` prints an object",
+            );
             return Err(Error::file(format!("write {}", self.path.display()), error));
         }
-        let Some((algorithm, expected)) = head.whole_digest().filter(|_| metadata.len() == head.len) else {
+        if metadata.len() != head.len {
             return Ok(false);
-        };
+        }
         let doing = format!("read {}", self.path.display());
         let file = fs::File::open(&self.path).map_err(|error| Error::file(&doing, error))?;
         let source =
             Source::File { file: Arc::new(file), path: self.path.as_path().into(), offset: 0, len: head.len };
-        Ok(self.endpoint.digest(&source, algorithm, &doing).await? == expected)
+        has_bytes_of(self.endpoint, self.address, head, &source, &doing).await
     }
 
     async fn create_part_file(&self, len: u64) -> Result<Arc<PartFile>, Error> {

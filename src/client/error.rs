@@ -163,9 +163,15 @@ impl Error {
             Error::File { source, .. } if is_full(source) => {
                 Some("free some space, then run the same command: it goes on where it stopped".into())
             }
+            Error::File { doing, source } if doing.starts_with("write journal") && is_forbidden(source) => {
+                Some("what goes on later is remembered there: set XDG_STATE_HOME to a folder that you may write to".into())
+            }
             Error::Changed { .. } => Some("run the command again when nothing writes to it".into()),
             Error::Connection { reason, .. } if is_distrust(reason) => {
                 Some("name the certificates to trust by --ca-bundle, and check --endpoint-url".into())
+            }
+            Error::Connection { reason, .. } if is_plain_http(reason) => {
+                Some("the endpoint seems to speak plain HTTP: write http:// in --endpoint-url".into())
             }
             Error::Connection { .. } => Some("check --endpoint-url and the network".into()),
             Error::Credentials { login: Some(command), .. } => Some(format!(
@@ -183,6 +189,15 @@ impl Error {
 /// What rustls says of a server that is not who it should be. That does not pass by itself.
 fn is_distrust(reason: &str) -> bool {
     reason.contains("invalid peer certificate")
+}
+
+/// What rustls says of an answer that is no TLS.
+fn is_plain_http(reason: &str) -> bool {
+    reason.contains("InvalidContentType")
+}
+
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn is_full(error: &io::Error) -> bool {
@@ -236,7 +251,11 @@ impl Refusal {
             (_, "ExpiredToken" | "ExpiredTokenException") => {
                 "log in again, then run the same command: it goes on where it stopped".into()
             }
+            (_, "BucketNotEmpty") => {
+                "empty it with `dovetail rm -r`; old versions and `dovetail uploads` count, too".into()
+            }
             (_, "NoSuchBucket") => "make it with `dovetail mb`, or check --endpoint-url".into(),
+            (_, "InvalidObjectState") => "the object is in an archive: have it restored first".into(),
             (403, _) if self.access_key_id.is_none() => {
                 "nobody may do this without keys: leave --no-sign-request out, or ask the bucket's owner".into()
             }
@@ -299,6 +318,14 @@ mod tests {
         assert!(advice(403, "AccessDenied").contains("--profile"));
         assert!(advice(404, "NoSuchBucket").contains("dovetail mb"));
         assert_eq!(advice(404, "NoSuchKey"), "");
+        assert!(advice(403, "InvalidObjectState").contains("restored"));
+        let journal = Error::file("write journal /x", io::ErrorKind::PermissionDenied.into());
+        assert!(journal.advice().unwrap().contains("XDG_STATE_HOME"));
+        let plain = Error::Connection {
+            doing: "list".into(),
+            reason: "received corrupt message of type InvalidContentType".into(),
+        };
+        assert!(plain.advice().unwrap().contains("http://"));
         let full = Error::file("write file", io::ErrorKind::StorageFull.into());
         assert!(full.is_resumable() && full.advice().unwrap().contains("free some space"));
         assert!(!Error::file("write file", io::ErrorKind::PermissionDenied.into()).is_resumable());

@@ -17,6 +17,10 @@ pub struct FileIdentity {
     pub len: u64,
     /// When it was last written, in nanoseconds since the Unix epoch.
     pub modified_ns: i64,
+    /// When anything about it last changed, in nanoseconds since the Unix epoch: a time that programs cannot set, unlike `modified_ns`.
+    /// Journals of earlier versions do not have it.
+    #[serde(default)]
+    pub changed_ns: Option<i64>,
     pub inode: u64,
     /// CRC-64 of the beginning, the middle and the end, in hexadecimal.
     pub sample: String,
@@ -71,9 +75,15 @@ impl FileIdentity {
         Ok(FileIdentity {
             len,
             modified_ns: modified_ns(metadata),
+            changed_ns: Some(nanoseconds(metadata.ctime(), metadata.ctime_nsec())),
             inode: metadata.ino(),
             sample: hasher.finish().to_hex(),
         })
+    }
+
+    /// Whether a file was written to while it was open: that somebody named it or allowed it to others is nothing.
+    pub fn was_written(&self, now: &FileIdentity) -> bool {
+        (self.len, self.modified_ns, &self.sample) != (now.len, now.modified_ns, &now.sample)
     }
 
     /// Compares what a file was with what it is `now`.
@@ -89,7 +99,11 @@ impl FileIdentity {
 }
 
 fn modified_ns(metadata: &Metadata) -> i64 {
-    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+    nanoseconds(metadata.mtime(), metadata.mtime_nsec())
+}
+
+fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)
 }
 
 #[cfg(test)]
@@ -111,6 +125,30 @@ mod tests {
         }
     }
 
+    /// Whoever writes where no sample is taken and sets the time back is still seen, and whoever gives the file a name is no writer.
+    #[test]
+    fn a_time_that_was_set_back_hides_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, vec![1; 1_000_000]).unwrap();
+        let file = File::options().read(true).write(true).open(&path).unwrap();
+        let (first, modified) =
+            (FileIdentity::of(&file).unwrap(), file.metadata().unwrap().modified().unwrap());
+        file.write_all_at(&[2], 200_000).unwrap();
+        let now = loop {
+            // The clock of a file system has coarse ticks.
+            file.set_modified(modified).unwrap();
+            let now = FileIdentity::of(&file).unwrap();
+            if now.changed_ns != first.changed_ns {
+                break now;
+            }
+        };
+        assert_eq!(first.change(&now), Change::Touched);
+        assert!(!first.was_written(&now));
+        let of_an_old_journal = FileIdentity { changed_ns: None, ..now.clone() };
+        assert_eq!(of_an_old_journal.change(&now), Change::Touched);
+    }
+
     #[test]
     fn tells_a_touch_from_a_change() {
         let folder = tempfile::tempdir().unwrap();
@@ -125,6 +163,7 @@ mod tests {
         File::open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         let touched = FileIdentity::of(&File::open(&path).unwrap()).unwrap();
         assert_eq!(first.change(&touched), Change::Touched);
+        assert!(first.was_written(&touched));
         for at in [0, 500_000, 999_999] {
             bytes[at] = 2;
             assert_eq!(first.change(&write(&bytes)), Change::Content, "byte {at}");

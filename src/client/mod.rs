@@ -5,6 +5,7 @@
 //! - [`upload`], [`pipe`] and [`download`] move an object in parts; [`fetch`] and [`sent_part`] do
 //!   one of them, [`plan`] cuts, [`workers`] says how many parts
 //!   move at once, [`source`] reads and hashes them on the way, [`sink`] takes them in, [`journal`] remembers them.
+//! - [`same`] compares a local file with an object that is there.
 //! - [`limits`] asks an endpoint what it accepts.
 //! - [`progress`] tells a person or a program what happens.
 //!
@@ -34,6 +35,7 @@ pub mod print;
 pub mod progress;
 pub mod requests;
 pub mod retry;
+pub mod same;
 pub mod send_body;
 pub mod sent_part;
 mod signing;

@@ -116,6 +116,11 @@ impl Endpoint {
         self.call(&call).await.map(drop)
     }
 
+    /// Only one without objects, versions and open uploads can be removed.
+    pub async fn delete_bucket(&self, name: &str) -> Result<(), Error> {
+        self.call(&Call::new(format!("remove the bucket {name}"), Method::DELETE, name, "")).await.map(drop)
+    }
+
     /// What is known of an object, with its checksum.
     pub async fn head_object(&self, address: &Address) -> Result<ObjectHead, Error> {
         let call = object_call("look at", Method::HEAD, address).header("x-amz-checksum-mode", "ENABLED");

@@ -30,6 +30,20 @@ impl Source {
         self.len() == 0
     }
 
+    /// `len` bytes of it, from `start` on.
+    ///
+    /// # Panics
+    /// If it has no such bytes.
+    pub fn slice(&self, start: u64, len: u64) -> Source {
+        assert!(start + len <= self.len(), "bytes {start} to {} of {}", start + len, self.len());
+        match self {
+            Source::Memory(bytes) => Source::Memory(bytes.slice(start as usize..(start + len) as usize)),
+            Source::File { file, path, offset, .. } => {
+                Source::File { file: Arc::clone(file), path: Arc::clone(path), offset: offset + start, len }
+            }
+        }
+    }
+
     /// All of it, if it is in memory and so little that no thread need be woken for it.
     pub fn at_hand(&self) -> Option<&Bytes> {
         match self {

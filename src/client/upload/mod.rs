@@ -31,7 +31,7 @@ use crate::client::answers::{ListedObject, ListedPart};
 use crate::client::chunks::CHUNK_LEN;
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::{Class, Error};
-use crate::client::identity::{Change, FileIdentity};
+use crate::client::identity::FileIdentity;
 use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
 use crate::client::multipart::{NewUpload, SentPart, combined, composite_etag};
 use crate::client::plan::{Part, Plan};
@@ -56,6 +56,8 @@ pub struct PutOptions {
     pub part_len: Option<u64>,
     /// What describes the object: content type, metadata, storage class.
     pub headers: HeaderMap,
+    /// Those of them that somebody asked for: an object that is already there has to say the same.
+    pub wanted: HeaderMap,
     /// Without a journal, look for an open upload of the same key.
     pub resume_from_server: bool,
     /// Send it even if the same bytes are there.
@@ -416,7 +418,7 @@ impl Upload<'_> {
         let now = self.endpoint.around.tasks.spawn_blocking(move || FileIdentity::of(&file)).await;
         let now = now.map_err(|error| Error::file(&doing, std::io::Error::other(error)))?;
         let now = now.map_err(|error| Error::file(&doing, error))?;
-        if self.identity.change(&now) != Change::None {
+        if self.identity.was_written(&now) {
             return Err(Error::Changed { path });
         }
         Ok(())

@@ -1,13 +1,14 @@
 //! Whether the object is already there: by its checksum or its ETag, as far as these tell.
 
 use dovetail_digest::Algorithm;
+use http::HeaderMap;
 
 use super::{Done, Target, Upload};
 use crate::client::answers::ListedObject;
 use crate::client::error::Error;
-use crate::client::multipart::{SentPart, composite_etag};
 use crate::client::plan::Part;
-use crate::client::requests::{ObjectHead, Written, is_encrypted, is_md5};
+use crate::client::requests::{Written, is_md5};
+use crate::client::same::has_bytes_of;
 
 impl Upload<'_> {
     /// Whether the object is already there, byte for byte, as far as its checksum or its ETag can tell.
@@ -20,7 +21,9 @@ impl Upload<'_> {
         if self.options.always || !may_be {
             return Ok(None);
         }
+        // A listing does not tell what describes an object.
         if let Target::Listed(object) = &target
+            && self.options.wanted.is_empty()
             && let Some(done) = self.as_listed(object).await?
         {
             return Ok(Some(done));
@@ -31,7 +34,13 @@ impl Upload<'_> {
             Err(error) if error.status() == Some(403) => return Ok(None),
             head => head?,
         };
-        if !self.is_same(&head).await? {
+        let whole = self.source(Part { number: 1, offset: 0, len: self.identity.len });
+        let doing = format!("read {}", self.path.display());
+        if !has_bytes_of(self.endpoint, self.address, &head, &whole, &doing).await? {
+            return Ok(None);
+        }
+        if !is_described(&head.headers, &self.options.wanted) {
+            self.note("it is there with another description; sending it again");
             return Ok(None);
         }
         self.endpoint.tally.keep(self.identity.len);
@@ -53,27 +62,39 @@ impl Upload<'_> {
         let written = Written { etag: object.etag.clone(), checksum: None };
         Ok(Some(Done { was_there: true, ..self.done(written, self.identity.len) }))
     }
+}
 
-    async fn is_same(&self, head: &ObjectHead) -> Result<bool, Error> {
-        if head.len != self.identity.len {
-            return Ok(false);
+/// Whether an object says of itself what is wanted. A storage class that goes without saying is STANDARD.
+fn is_described(headers: &HeaderMap, wanted: &HeaderMap) -> bool {
+    wanted.iter().all(|(name, value)| match headers.get(name) {
+        Some(told) => told == value,
+        None => name == "x-amz-storage-class" && value == "STANDARD",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    #[test]
+    fn an_object_has_to_say_what_was_asked_for() {
+        let headers = |pairs: &[(&'static str, &'static str)]| -> HeaderMap {
+            pairs
+                .iter()
+                .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+                .collect()
+        };
+        let told = headers(&[("content-type", "text/plain"), ("x-amz-meta-a", "1")]);
+        for (wanted, expected) in [
+            (&[][..], true),
+            (&[("content-type", "text/plain")][..], true),
+            (&[("x-amz-meta-a", "1"), ("x-amz-storage-class", "STANDARD")][..], true),
+            (&[("x-amz-meta-a", "2")][..], false),
+            (&[("x-amz-meta-b", "1")][..], false),
+            (&[("x-amz-storage-class", "STANDARD_IA")][..], false),
+        ] {
+            assert_eq!(is_described(&told, &headers(wanted)), expected, "{wanted:?}");
         }
-        let whole = self.source(Part { number: 1, offset: 0, len: self.identity.len });
-        let doing = format!("read {}", self.path.display());
-        if let Some((algorithm, expected)) = head.whole_digest() {
-            return Ok(self.endpoint.digest(&whole, algorithm, &doing).await? == expected);
-        }
-        if is_encrypted(&head.headers) {
-            return Ok(false);
-        }
-        if head.etag.ends_with(&format!("-{}", self.plan.count())) {
-            let mut parts = Vec::new();
-            for part in self.plan.parts() {
-                let digest = self.endpoint.digest(&self.source(part), Algorithm::Md5, &doing).await?;
-                parts.push(SentPart { number: part.number, len: part.len, etag: digest.to_hex(), digest });
-            }
-            return Ok(composite_etag(&parts).as_ref() == Some(&head.etag));
-        }
-        Ok(false)
     }
 }

@@ -157,13 +157,17 @@ impl Journals {
     /// The journal of the transfer that `header` names, if there is one that makes sense.
     ///
     /// # Errors
-    /// [`Error::Busy`] while another process has it open.
+    /// [`Error::Busy`] while another process has it open; [`Error::Incomplete`] if only a newer program understands it.
     pub fn open(&self, header: &Header) -> Result<Option<Journal>, Error> {
         let path = self.folder.join(header.file_name());
         let journal = Journal::open(&path).map_err(|error| Error::file(doing("read", &path), error))?;
         match journal {
             Opened::Absent => Ok(None),
             Opened::Busy => Err(Error::Busy { what: header.path.display().to_string() }),
+            Opened::Newer => Err(Error::Incomplete(format!(
+                "journal {} is from a newer dovetail: finish its transfer with that one, or remove it",
+                path.display()
+            ))),
             Opened::Journal(journal) => Ok(Some(*journal)),
         }
     }
@@ -212,6 +216,22 @@ impl Journals {
         }
         found.sort_by_key(|(header, _)| header.started_ms);
         Ok(found)
+    }
+
+    /// Removes the journals of transfers that nobody wants any more, but for those that are under way, and tells which.
+    pub fn forget(&self, is_meant: impl Fn(&Header) -> bool) -> Result<Vec<Header>, Error> {
+        let mut forgotten = Vec::new();
+        for (header, _) in self.all()?.into_iter().filter(|(header, _)| is_meant(header)) {
+            match self.open(&header) {
+                Ok(Some(journal)) => {
+                    journal.remove()?;
+                    forgotten.push(header);
+                }
+                Ok(None) | Err(Error::Busy { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(forgotten)
     }
 
     fn write(&self, path: &Path, header: &Header) -> io::Result<File> {
@@ -278,6 +298,7 @@ fn write_header(file: &mut File, header: &Header) -> io::Result<()> {
 enum Opened {
     Absent,
     Busy,
+    Newer,
     Journal(Box<Journal>),
 }
 
@@ -306,7 +327,8 @@ impl Journal {
                 }
                 Ok(Opened::Journal(Box::new(Journal { file, path: path.to_owned(), header, entries })))
             }
-            // Nothing that this program can go on from.
+            None if is_newer(&text) => Ok(Opened::Newer),
+            // Nothing that anybody can go on from.
             None => {
                 fs::remove_file(path)?;
                 Ok(Opened::Absent)
@@ -342,6 +364,16 @@ fn parse(text: &[u8]) -> Option<(Header, BTreeMap<u16, Entry>)> {
     }
     let entries = lines.filter_map(|line| serde_json::from_slice::<Entry>(line).ok());
     Some((header, entries.map(|entry| (entry.part, entry)).collect()))
+}
+
+/// Whether this is the journal of a program that came after this one.
+fn is_newer(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Any {
+        version: u32,
+    }
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    serde_json::from_slice::<Any>(line).is_ok_and(|any| any.version > VERSION)
 }
 
 fn doing(verb: &str, path: &Path) -> String {
@@ -389,6 +421,31 @@ mod tests {
         journal.remove().unwrap();
         assert!(journals.open(&header("/a")).unwrap().is_none());
         assert_eq!(fs::read_dir(journals.folder()).unwrap().count(), 0, "nothing is left behind");
+    }
+
+    #[test]
+    fn what_a_newer_program_has_written_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = Journals::new(folder.path());
+        let path = journals.create(header("/a")).unwrap().path;
+        let newer = br#"{"version":2,"direction":"sideways"}"#;
+        fs::write(&path, newer).unwrap();
+        assert!(matches!(journals.open(&header("/a")), Err(Error::Incomplete(_))));
+        assert_eq!(fs::read(&path).unwrap(), newer);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_unless_it_is_under_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let journals = Journals::new(folder.path());
+        for path in ["/a", "/b"] {
+            journals.create(header(path)).unwrap();
+        }
+        let running = journals.open(&header("/b")).unwrap();
+        let forgotten = journals.forget(|found| found.key == "key").unwrap();
+        assert_eq!(forgotten, [header("/a")]);
+        assert!(running.is_some() && journals.all().unwrap().len() == 1);
+        assert!(journals.forget(|found| found.key == "other").unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

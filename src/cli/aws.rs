@@ -141,6 +141,19 @@ impl AwsKeys {
     }
 }
 
+impl AwsKeys {
+    /// What a person can make something of: that none of the places has keys is said rather than what the last one lacks.
+    fn reason(&self, error: &CredentialsError) -> String {
+        match (&self.profile, error) {
+            (Some(name), CredentialsError::CredentialsNotLoaded(_)) => {
+                format!("there is no profile {name}, or it has none")
+            }
+            (None, CredentialsError::CredentialsNotLoaded(_)) => "there are none".to_owned(),
+            _ => causes(error),
+        }
+    }
+}
+
 fn is_absent(found: &Result<AwsCredentials, CredentialsError>) -> bool {
     matches!(found, Err(CredentialsError::CredentialsNotLoaded(_)))
 }
@@ -151,7 +164,7 @@ impl KeySource for AwsKeys {
         let found = self
             .find()
             .await
-            .map_err(|error| Error::Credentials { reason: reason(&error), login: self.login.clone() })?;
+            .map_err(|error| Error::Credentials { reason: self.reason(&error), login: self.login.clone() })?;
         let expires = found.expiry().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         Ok(Some(Keys {
             access_key_id: found.access_key_id().to_owned(),
@@ -163,14 +176,9 @@ impl KeySource for AwsKeys {
 }
 
 /// Every cause, outermost first. The crate puts no secret into them.
-fn reason(error: &CredentialsError) -> String {
-    let mut cause = error.source();
-    if let CredentialsError::CredentialsNotLoaded(_) = error
-        && cause.is_none()
-    {
-        return "there are none".to_owned();
-    }
+fn causes(error: &CredentialsError) -> String {
     let mut text = error.to_string();
+    let mut cause = error.source();
     while let Some(error) = cause {
         text += &format!(": {error}");
         cause = error.source();

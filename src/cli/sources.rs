@@ -43,6 +43,13 @@ pub fn find_jobs(sources: &[String], target: &Address, recursive: bool) -> Resul
             found.walk(path, "", target);
             continue;
         }
+        if !metadata.is_file() {
+            // Opening a pipe would wait for whoever writes into it.
+            let reason = format!(
+                "{source} is no regular file; for what comes out of it, use `put -` and `< {source}`"
+            );
+            return Err(Error::Usage(reason));
+        }
         let address = if target.is_prefix() || sources.len() > 1 {
             let name = path.file_name().and_then(|name| name.to_str());
             target.join(name.ok_or_else(|| Error::Usage(format!("the name of {source:?} is no text")))?)
@@ -66,7 +73,7 @@ impl Found {
         for entry in entries {
             let path = entry.path();
             let Ok(name) = entry.file_name().into_string() else {
-                self.fail(&path, std::io::Error::other("a key is text, and its name is none"));
+                self.fail(&path, std::io::Error::other("a key is UTF-8, and its name is not"));
                 continue;
             };
             let name = format!("{prefix}{name}");

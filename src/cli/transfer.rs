@@ -17,7 +17,7 @@ use crate::base::tasks::Tasks;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
 use crate::client::journal::Journals;
-use crate::client::progress::{Display, Mode};
+use crate::client::progress::{Display, Mode, printable};
 use crate::client::tally::{Event, Tally};
 
 /// What a command that was stopped still has to put right has this long.
@@ -67,13 +67,20 @@ where
     run(connect, &Effort::default(), &output, OnStop::Leave, async |session| job(session).await.map(|()| 0))
 }
 
-/// Prints a line of an answer. Whoever closed stdout has seen enough.
+/// Prints a line of an answer. Whoever closed stdout has seen enough; an answer that cannot be written whole is a failure.
 pub fn print_line(line: impl std::fmt::Display) {
     use std::io::Write as _;
-    if let Err(error) = writeln!(std::io::stdout(), "{line}")
-        && error.kind() == std::io::ErrorKind::BrokenPipe
-    {
-        std::process::exit(0);
+    let mut stdout = std::io::stdout();
+    let mut line = line.to_string();
+    if stdout.is_terminal() {
+        // What a key does to a terminal is nobody's wish; a program gets it as it is.
+        line = printable(&line, |_| false).into_owned();
+    }
+    if let Err(error) = writeln!(stdout, "{line}") {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            std::process::exit(0);
+        }
+        std::process::exit(fail(&Error::file("write to stdout", error)).into());
     }
 }
 
@@ -187,7 +194,7 @@ pub fn say_would(output: &Output, verb: &str, what: impl ToString, to: impl ToSt
 
 /// Says why on stderr, with what to do about it.
 pub fn fail(error: &Error) -> u8 {
-    eprintln!("dovetail: {error}");
+    eprintln!("dovetail: {}", printable(&error.to_string(), |_| false));
     if let Some(advice) = error.advice() {
         eprintln!("  {advice}");
     }

@@ -89,12 +89,15 @@ pub struct Attempts<'a> {
     has_refreshed: bool,
 }
 
+/// What an endpoint looks like, for whoever wrote another one.
+const URL_FORM: &str = "an endpoint is http://HOST:PORT or https://HOST, perhaps with a path";
+
 impl Endpoint {
     pub fn new(settings: Settings, clock: Clock, tasks: Tasks, tally: Arc<Tally>) -> Result<Endpoint, Error> {
         let url = settings.url.unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", settings.region));
-        let base = Url::parse(&url).map_err(|error| Error::Usage(format!("{url:?} is no URL: {error}")))?;
+        let base = Url::parse(&url).map_err(|_| Error::Usage(format!("{url:?} is no URL: {URL_FORM}")))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-            return Err(Error::Usage(format!("{url:?} is no http or https URL")));
+            return Err(Error::Usage(format!("{url:?} is no URL: {URL_FORM}")));
         }
         if base.query().is_some() || base.fragment().is_some() || !base.username().is_empty() {
             return Err(Error::Usage(format!("an endpoint is a host, a port and a path, unlike {url:?}")));

@@ -2,6 +2,7 @@
 //!
 //! stdout is data, so only `--json` writes there; everything else goes to stderr.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -285,7 +286,17 @@ pub fn duration(seconds: f64) -> String {
 
 /// Whoever closed stderr does not want to know.
 fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", printable(text, |c| c == '\n'));
+}
+
+/// With control characters spelt out, so that a name from elsewhere can neither colour nor forge what a terminal shows.
+pub fn printable(text: &str, is_kept: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let is_meant = |c: char| !c.is_control() || is_kept(c);
+    if text.chars().all(is_meant) {
+        return Cow::Borrowed(text);
+    }
+    let spelt = |c: char| if is_meant(c) { c.to_string() } else { c.escape_default().to_string() };
+    Cow::Owned(text.chars().map(spelt).collect())
 }
 
 fn print_json(event: &Event) {
@@ -315,6 +326,20 @@ mod tests {
         {
             assert_eq!(duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn names_do_nothing_to_a_terminal() {
+        for (text, expected) in [
+            ("plain ü", "plain ü"),
+            ("\u{1b}[31mred", "\\u{1b}[31mred"),
+            ("a\rb\u{7}", "a\\rb\\u{7}"),
+            ("two\nlines", "two\nlines"),
+            ("\u{9b}2J", "\\u{9b}2J"),
+        ] {
+            assert_eq!(printable(text, |c| c == '\n'), expected);
+        }
+        assert_eq!(printable("two\nlines", |_| false), "two\\nlines");
     }
 
     #[test]

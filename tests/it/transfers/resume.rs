@@ -118,12 +118,77 @@ async fn a_touched_file_is_compared_rather_than_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_whose_time_was_set_back_is_found() {
+    use std::os::unix::fs::FileExt as _;
+    let stopped = Stopped::new().await;
+    let mut bytes = stopped.bytes.clone();
+    // In the first part, where no sample is taken.
+    bytes[1 << 20] ^= 1;
+    let file = std::fs::File::options().write(true).open(stopped.machine.path("file")).unwrap();
+    let modified = file.metadata().unwrap().modified().unwrap();
+    file.write_all_at(&bytes[1 << 20..][..1], 1 << 20).unwrap();
+    file.set_modified(modified).unwrap();
+    let sent = stopped.sent_by(&PUT, "touched").await;
+    assert!(about(sent, REST + (5 << 20)), "{sent}");
+    stopped.has(&bytes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_aborted_is_forgotten_here_too() {
+    let stopped = Stopped::new().await;
+    let said = stopped.machine.run(&["abort", "--dry-run", TARGET]).await.expect(0);
+    assert_eq!(String::from_utf8_lossy(&said.stdout).lines().count(), 2, "{said:?}");
+    assert_eq!(stopped.machine.journals(), 1);
+    std::fs::remove_file(stopped.machine.path("file")).unwrap();
+    stopped.machine.run(&["resume"]).await.expect(1);
+    stopped.machine.run(&["abort", TARGET]).await.expect(0);
+    assert_eq!(stopped.machine.journals(), 0);
+    stopped.machine.run(&["resume"]).await.expect(0);
+    let said = stopped.machine.run(&["abort", TARGET]).await.expect(1);
+    said.expect_words("has no open upload, and nothing of it was begun here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_that_is_given_up_leaves_nothing() {
+    let stopped = Stopped::new().await;
+    stopped.machine.run(&PUT).await.expect(0);
+    stopped.proxy.choose(|method, target, _| match method == "GET" && target.ends_with("/key") {
+        true => Fault::Refuse(500),
+        false => Fault::None,
+    });
+    stopped.machine.run(&["get", TARGET, "copy", "--patience", "1"]).await.expect(3);
+    assert_eq!(stopped.machine.journals(), 1);
+    let said = stopped.machine.run(&["abort", TARGET]).await.expect(0);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("forgot"), "{said:?}");
+    assert!(stopped.machine.journals() == 0 && !stopped.machine.path("copy.dovetail-part").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_upload_starts_over_and_says_so() {
     let stopped = Stopped::new().await;
-    stopped.machine.run(&["abort", TARGET]).await.expect(0);
+    Machine::new(&stopped.gateway.endpoint()).run(&["abort", TARGET]).await.expect(0);
     let sent = stopped.sent_by(&PUT, "forgotten").await;
     assert!(about(sent, LEN), "{sent}");
     stopped.has(&stopped.bytes).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_with_another_description_is_sent_again() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    machine.file("file", 1000, &mut Seed::new(1));
+    let put = ["put", "file", "s3://transfers/described", "--metadata", "owner=me"];
+    machine.run(&put[..3]).await.expect(0);
+    machine.run(&put).await.expect(0).expect_words("another description");
+    let said = machine.run(&["stat", put[2]]).await.expect(0);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("x-amz-meta-owner: me"), "{said:?}");
+    machine.run(&put).await.expect(0).expect_words("(0 B sent)");
+    machine.run(&put[..3]).await.expect(0).expect_words("(0 B sent)");
+    let header = ["--header", "Cache-Control: no-cache", "--header", "x-amz-tagging: a=b"];
+    machine.run(&[&put[..], &header].concat()).await.expect(0).expect_words("another description");
+    machine.run(&[&put[..], &header].concat()).await.expect(0).expect_words("(0 B sent)");
+    let answer = gateway.client().send("GET", "/transfers/described?tagging", &[], "").await.unwrap();
+    assert_eq!((answer.element("Key"), answer.element("Value")), (Some("a".into()), Some("b".into())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +313,27 @@ async fn folders_go_up_and_come_down() {
     let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
     assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 30);
     machine.run(&["cp", "s3://transfers/up/sub/1", "s3://transfers/copied"]).await.expect(0);
+    machine.run(&["cp", "s3://transfers/up/sub/1", "s3://transfers/up/subaltern"]).await.expect(0);
+    machine.run(&["get", "-r", "s3://transfers/up/sub", "sub"]).await.expect(0).expect_words("20 files");
+    assert!(!machine.path("sub/subaltern").exists());
+    machine.run(&["rm", "-r", "s3://transfers/up/sub"]).await.expect(0);
+    let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(listed.lines().count(), 11, "a folder ends at its slash: {listed}");
+    assert!(listed.contains("subaltern"));
+    machine.run(&["cp", "-r", "s3://transfers/up", "s3://transfers/up/below"]).await.expect(2);
+    machine.run(&["mb", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["cp", "-r", "s3://transfers/up", "s3://transfers-copied/to"]).await.expect(0);
+    let copied = machine.run(&["ls", "-r", "s3://transfers-copied/to/"]).await.expect(0);
+    assert_eq!(String::from_utf8(copied.stdout).unwrap().lines().count(), 11);
+    let said = machine.run(&["rb", "s3://transfers-copied"]).await.expect(1);
+    said.expect_words("dovetail rm -r");
+    machine.run(&["rm", "-r", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["rb", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["ls", "s3://transfers-copied"]).await.expect(1);
     machine.run(&["rm", "-r", "s3://transfers/up/"]).await.expect(0);
+    let said = machine.run(&["get", "-r", "s3://transfers/up/", "none"]).await.expect(1);
+    said.expect_words("there is nothing in s3://transfers/up/");
     let listed = machine.run(&["ls", "s3://transfers"]).await.expect(0);
     assert!(String::from_utf8(listed.stdout).unwrap().trim().ends_with("copied"));
     let url = machine.run(&["presign", "s3://transfers/copied"]).await.expect(0);

@@ -90,6 +90,7 @@ impl GetArgs {
         let (is_pipe, memory_len) = (self.target == "-", self.effort.memory);
         let mut many = Many::new(session);
         let what = source.to_string();
+        let to = (!is_pipe).then(|| path.display().to_string());
         let download = async move {
             if is_pipe {
                 endpoint.tally.add_file(0);
@@ -99,7 +100,7 @@ impl GetArgs {
             endpoint.tally.add_file(head.len);
             get_file(&endpoint, &journals, &source, &path, &options, Known::Head(head)).await
         };
-        many.start(what, download).await;
+        many.start(what, to, download).await;
         Ok(many.finish("received").await)
     }
 
@@ -126,13 +127,13 @@ impl GetArgs {
                 let Some(path) = local_path(&folder, &source.key, &object.key) else {
                     let reason =
                         "its key is no path below the folder: get it alone, under a name of your own";
-                    many.failed(&address.to_string(), &Error::Incomplete(reason.into()));
+                    many.failed(&address.to_string(), None, &Error::Incomplete(reason.into()));
                     continue;
                 };
                 // Where the object without this suffix would come in.
                 if path.file_name().is_some_and(is_part_name) {
                     let reason = "its name is that of a download under way: get it alone, under another name";
-                    many.failed(&address.to_string(), &Error::Incomplete(reason.into()));
+                    many.failed(&address.to_string(), None, &Error::Incomplete(reason.into()));
                     continue;
                 }
                 if self.dry_run {
@@ -143,10 +144,11 @@ impl GetArgs {
                 let (endpoint, journals, options) =
                     (Arc::clone(&session.endpoint), session.journals.clone(), self.options());
                 let what = address.to_string();
+                let to = Some(path.display().to_string());
                 let download = async move {
                     get_file(&endpoint, &journals, &address, &path, &options, Known::Listed(object)).await
                 };
-                many.start(what, download).await;
+                many.start(what, to, download).await;
             }
             token = page.next;
             if token.is_none() {

@@ -25,28 +25,28 @@ pub struct Many<'a> {
 }
 
 /// What was moved, how many bytes it has, and how that went.
-type Ended = (String, Result<Done, Error>);
+type Ended = (String, Option<String>, Result<Done, Error>);
 
 impl<'a> Many<'a> {
     pub fn new(session: &'a Session) -> Many<'a> {
         Many { session, running: FuturesUnordered::new(), failed: 0, code: 0 }
     }
 
-    /// Starts a transfer once there is room; `what` names it.
-    pub async fn start<F>(&mut self, what: String, transfer: F)
+    /// Starts a transfer once there is room; `what` names it, `to` says where it goes unless that is stdout.
+    pub async fn start<F>(&mut self, what: String, to: Option<String>, transfer: F)
     where
         F: Future<Output = Result<Done, Error>> + Send + 'static,
     {
         while self.running.len() >= OPEN_MAX {
             self.wait_for_one().await;
         }
-        let task = async move { (what, transfer.await) };
+        let task = async move { (what, to, transfer.await) };
         self.running.push(AbortOnDropHandle::new(self.session.tasks.spawn(task)));
     }
 
     /// A transfer that could not even begin.
-    pub fn failed(&mut self, what: &str, error: &Error) {
-        tell_failure(&self.session.tally, what, error);
+    pub fn failed(&mut self, what: &str, to: Option<String>, error: &Error) {
+        tell_failure(&self.session.tally, what, to, error);
         self.failed += 1;
         // What cannot be resumed weighs more than what can.
         self.code = if self.code == 0 { code_of(error) } else { self.code.min(code_of(error)) };
@@ -68,11 +68,12 @@ impl<'a> Many<'a> {
 
     async fn wait_for_one(&mut self) {
         match self.running.next().await {
-            Some(Ok((what, Ok(done)))) => {
+            Some(Ok((what, to, Ok(done)))) => {
                 let tally = Arc::clone(&self.session.tally);
                 tally.file_done();
                 tally.tell(&Event::Done {
                     what,
+                    to,
                     bytes: done.len,
                     sent_bytes: done.len - done.kept_len.min(done.len),
                     etag: Some(done.etag),
@@ -81,9 +82,9 @@ impl<'a> Many<'a> {
                     skipped: done.was_there,
                 });
             }
-            Some(Ok((what, Err(error)))) => self.failed(&what, &error),
+            Some(Ok((what, to, Err(error)))) => self.failed(&what, to, &error),
             Some(Err(error)) => {
-                self.failed("a transfer", &Error::file("finish it", std::io::Error::other(error)))
+                self.failed("a transfer", None, &Error::file("finish it", std::io::Error::other(error)))
             }
             None => {}
         }

@@ -116,7 +116,7 @@ impl PutArgs {
         let (endpoint, address) = (Arc::clone(&session.endpoint), target.clone());
         let mut many = Many::new(session);
         let upload = async move { put_pipe(&endpoint, stdin, &address, &options, &pipe).await };
-        many.start(target.to_string(), upload).await;
+        many.start("stdin".into(), Some(target.to_string()), upload).await;
         Ok(many.finish("sent").await)
     }
 
@@ -138,7 +138,7 @@ impl PutArgs {
             session.tally.note("skipped", text);
         }
         let mut many = Many::new(session);
-        failed.iter().for_each(|(what, error)| many.failed(what, error));
+        failed.iter().for_each(|(what, error)| many.failed(what, None, error));
         if self.dry_run {
             jobs.iter().for_each(|job| {
                 transfer::say_would(&self.output, "upload", job.path.display(), &job.address)
@@ -168,10 +168,11 @@ impl PutArgs {
             };
             let (endpoint, journals) = (Arc::clone(&session.endpoint), session.journals.clone());
             let what = job.path.display().to_string();
+            let to = Some(job.address.to_string());
             let upload = async move {
                 put_file(&endpoint, &journals, &job.path, &job.address, &options, target).await
             };
-            many.start(what, upload).await;
+            many.start(what, to, upload).await;
         }
         Ok(many.finish("sent").await)
     }

@@ -64,11 +64,12 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
                     match header.direction {
                         Direction::Upload => {
                             let what = header.path.display().to_string();
-                            many.start(what, put::resume(session, header)).await;
+                            many.start(what, Some(address.to_string()), put::resume(session, header)).await;
                         }
                         Direction::Download => {
                             let what = address.to_string();
-                            many.start(what, get::resume(session, header.path, address)).await;
+                            let to = Some(header.path.display().to_string());
+                            many.start(what, to, get::resume(session, header.path, address)).await;
                         }
                     }
                 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use clap::Args;
 use etcetera::BaseStrategy as _;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -159,7 +161,11 @@ where
         () = interrupted() => {
             if on_stop == OnStop::Finish {
                 session.stop.cancel();
-                let _ = tokio::time::timeout(STOP_TIMEOUT, &mut job).await;
+                tokio::select! {
+                    _ = tokio::time::timeout(STOP_TIMEOUT, &mut job) => {}
+                    // Somebody means it.
+                    () = interrupted() => {}
+                }
             }
             session.display.clear();
             eprintln!("dovetail: interrupted");
@@ -171,16 +177,25 @@ where
     }
 }
 
+/// Ctrl-C, `kill`, or a terminal that is gone, unless `nohup` says that this is nothing.
 async fn interrupted() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    let mut signals = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    if !ignores_hangup() {
+        signals.push(SignalKind::hangup());
     }
+    let waiting = signals.into_iter().filter_map(|kind| signal(kind).ok());
+    let mut waiting: FuturesUnordered<_> =
+        waiting.map(|mut signal| async move { signal.recv().await }).collect();
+    if waiting.next().await.is_none() {
+        std::future::pending().await
+    }
+}
+
+/// Whether whoever started this process wants it to outlive its terminal (proc(5): `SigIgn`, a bit a signal, SIGHUP the first).
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Says on stdout what would be done, for `--dry-run`.
@@ -212,9 +227,10 @@ pub fn code_of(error: &Error) -> u8 {
 }
 
 /// Tells that a transfer has failed.
-pub fn tell_failure(tally: &Tally, what: &str, error: &Error) {
+pub fn tell_failure(tally: &Tally, what: &str, to: Option<String>, error: &Error) {
     tally.tell(&Event::Failed {
         what: what.to_owned(),
+        to,
         error: error.to_string(),
         advice: error.advice(),
         resumable: error.is_resumable(),

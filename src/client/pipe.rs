@@ -75,7 +75,11 @@ pub async fn put_pipe<R: Read + Send + 'static>(
     };
     // One part is being read while the others are sent.
     let slots = (pipe.memory_len / memory_len).clamp(2, 64) as usize;
-    let (intake, first) = next_part(endpoint, intake).await?;
+    // Who feeds the pipe may take any time.
+    let (intake, first) = tokio::select! {
+        read = next_part(endpoint, intake) => read?,
+        () = pipe.stop.cancelled() => return Err(Error::Interrupted),
+    };
     let is_whole = first.as_ref().is_none_or(|(part, _)| part.len < first_len);
     if is_whole {
         let source = first.map_or(Source::Memory(bytes::Bytes::new()), |(_, source)| source);

@@ -18,6 +18,8 @@ pub enum Event {
     /// A transfer is complete and verified.
     Done {
         what: String,
+        /// Where it went: what `Started` calls it, for an upload.
+        to: Option<String>,
         bytes: u64,
         sent_bytes: u64,
         etag: Option<String>,
@@ -27,7 +29,7 @@ pub enum Event {
         skipped: bool,
     },
     /// A transfer ended without success. `resumable`: the same command goes on where it stopped.
-    Failed { what: String, error: String, advice: Option<String>, resumable: bool },
+    Failed { what: String, to: Option<String>, error: String, advice: Option<String>, resumable: bool },
     /// Where everything together stands; once a second while bytes move.
     Progress(Snapshot),
     /// The end.

@@ -104,6 +104,8 @@ async fn an_object_whose_etag_is_no_md5_is_compared_by_its_checksum() {
         let said = machine.run(&["get", "--json", &target, name]).await.expect(0);
         assert!(std::fs::read(machine.path(name)).unwrap() == bytes);
         let lines = String::from_utf8(said.stdout).unwrap();
+        // A program finds what became of what it has started.
+        assert!(lines.contains(r#""to":""#), "{lines}");
         let done = lines.lines().find(|line| line.contains(r#""event":"done""#)).unwrap().to_string();
         assert!(done.contains(r#""verified":true"#), "{name}: {done}");
         assert!(!done.contains(&dovetail_digest::digest(Algorithm::Md5, &bytes).to_hex()), "{done}");

@@ -1,5 +1,6 @@
 //! What a second run makes of what the first one left, and of what has changed since.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use super::command::Machine;
@@ -260,6 +261,37 @@ async fn a_pipe_that_fails_is_aborted_or_kept() {
     assert!(object(&stopped.gateway, "piped").await == stopped.bytes);
     let printed = stopped.machine.run(&["get", "s3://transfers/piped", "-"]).await.expect(0);
     assert!(printed.stdout == stopped.bytes);
+}
+
+/// Before the first byte comes out, too, and whichever way it is told; a terminal that is gone is nothing to `nohup`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_that_says_nothing_is_left_at_once() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    for signal in ["INT", "TERM", "HUP"] {
+        let mut command = machine.command(&["put", "-", "s3://transfers/silent"]);
+        let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let silent = child.stdin.take();
+        let caught = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+            let mask =
+                status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap().trim().to_owned();
+            u64::from_str_radix(&mask, 16).unwrap()
+        };
+        // SIGHUP, SIGINT and SIGTERM are listened to.
+        while caught() & 0x4003 != 0x4003 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let sent = std::process::Command::new("kill").args(["-s", signal, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+        let output = tokio::task::spawn_blocking(move || child.wait_with_output()).await.unwrap().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{signal}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains("stdin: interrupted"), "{signal}: it was waited for in vain: {said}");
+        drop(silent);
+    }
+    let uploads = machine.run(&["uploads", "s3://transfers"]).await.expect(0);
+    assert_eq!(uploads.stdout, b"");
 }
 
 #[tokio::test(flavor = "multi_thread")]

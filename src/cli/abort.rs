@@ -109,7 +109,7 @@ impl AbortArgs {
         if self.deed.dry_run {
             let all = session.journals.all()?;
             let meant = all.into_iter().filter(|(header, _)| is_meant(header));
-            return Ok(meant.map(|(header, _)| self.deed.only_said("forget", described(&header))).count());
+            return Ok(meant.filter(|(header, _)| self.deed.only_said("forget", described(header))).count());
         }
         let forgotten = session.journals.forget(is_meant)?;
         for header in &forgotten {

@@ -82,7 +82,7 @@ pub fn print_line(line: impl std::fmt::Display) {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             std::process::exit(0);
         }
-        std::process::exit(fail(&Error::file("write to stdout", error)).into());
+        std::process::exit(fail(&Error::Incomplete(format!("cannot write to stdout: {error}"))).into());
     }
 }
 

@@ -39,7 +39,11 @@ pub fn http_client(
         builder = builder.tls_certs_only([]);
     } else if let Some(pem) = ca_bundle {
         let unreadable = |error| Error::Usage(format!("the CA bundle cannot be read: {error}"));
-        builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?);
+        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(unreadable)?;
+        if certificates.is_empty() {
+            return Err(Error::Usage("there is no certificate in the CA bundle, which is PEM".into()));
+        }
+        builder = builder.tls_certs_only(certificates);
     }
     builder.build().map_err(|error| Error::Usage(format!("cannot set up HTTP: {}", chain(&error))))
 }

@@ -163,7 +163,7 @@ impl Error {
             Error::File { source, .. } if is_full(source) => {
                 Some("free some space, then run the same command: it goes on where it stopped".into())
             }
-            Error::File { doing, source } if doing.starts_with("write journal") && is_forbidden(source) => {
+            Error::File { doing, .. } if doing.starts_with("write journal") => {
                 Some("what goes on later is remembered there: set XDG_STATE_HOME to a folder that you may write to".into())
             }
             Error::Changed { .. } => Some("run the command again when nothing writes to it".into()),
@@ -194,10 +194,6 @@ fn is_distrust(reason: &str) -> bool {
 /// What rustls says of an answer that is no TLS.
 fn is_plain_http(reason: &str) -> bool {
     reason.contains("InvalidContentType")
-}
-
-fn is_forbidden(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
 }
 
 fn is_full(error: &io::Error) -> bool {

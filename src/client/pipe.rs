@@ -250,13 +250,17 @@ impl<R: Read> Intake<R> {
     }
 
     fn spool(&mut self, wanted: u64) -> io::Result<Source> {
-        let (mut file, path) = unlinked_file(&self.spool_folder)?;
+        let named = |error: io::Error| {
+            let folder = self.spool_folder.display();
+            io::Error::new(error.kind(), format!("cannot keep a part of it in {folder}: {error}"))
+        };
+        let (mut file, path) = unlinked_file(&self.spool_folder).map_err(named)?;
         let mut buf = vec![0; CHUNK_LEN];
         let mut len = 0;
         while len < wanted {
             let room = (wanted - len).min(CHUNK_LEN as u64) as usize;
             let read = read_full(&mut self.input, &mut buf[..room])?;
-            file.write_all(&buf[..read])?;
+            file.write_all(&buf[..read]).map_err(named)?;
             len += read as u64;
             if read < room {
                 break;

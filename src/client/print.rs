@@ -50,15 +50,20 @@ pub async fn get_pipe<W: io::Write + Send + 'static>(
             Ok::<_, io::Error>((output, hasher))
         });
         let written = written.await.map_err(io::Error::other).flatten();
-        (output, hasher) = written.map_err(|error| Error::file("write to the pipe", error))?;
+        (output, hasher) = written.map_err(unwritten)?;
     }
-    output.flush().map_err(|error| Error::file("write to the pipe", error))?;
+    output.flush().map_err(unwritten)?;
     let digest = hasher.finish();
     if expected.is_some_and(|(_, expected)| expected != digest) {
         let reason = "what was printed has not the object's checksum".into();
         return Err(Error::Corrupt { doing: format!("download {address}"), reason });
     }
     Ok(done(&head, Some((algorithm, digest)), expected.is_some()))
+}
+
+/// Whatever the reason is, nothing goes on from here: what was printed is printed.
+fn unwritten(error: io::Error) -> Error {
+    Error::Incomplete(format!("cannot write to the pipe: {error}"))
 }
 
 /// Starts fetching one range into memory.

@@ -1,10 +1,10 @@
 //! Going on with an upload that was begun before: by this machine's journal, or by what the server has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dovetail_digest::Algorithm;
 
-use super::{Done, Session, Upload};
+use super::{Done, Session, Upload, header_pairs};
 use crate::base::limits::PART_NUMBER_MAX;
 use crate::client::answers::ListedPart;
 use crate::client::endpoint::Protection;
@@ -33,6 +33,12 @@ impl Upload<'_> {
         let change = identity.change(&self.identity);
         if change == Change::Content {
             self.note("the file has changed since; starting over");
+            self.endpoint.abort_upload(self.address, &id).await?;
+            journal.remove()?;
+            return Ok(Adopted::Nothing);
+        }
+        if described(&header.headers) != described(&header_pairs(&self.options.headers)) {
+            self.note("the upload was begun with another description; starting over");
             self.endpoint.abort_upload(self.address, &id).await?;
             journal.remove()?;
             return Ok(Adopted::Nothing);
@@ -123,6 +129,11 @@ impl Upload<'_> {
         let doubtful = parts.into_iter().map(|part| (part.number, part)).collect();
         Ok(Some(Session { journal, upload, plan, sent: BTreeMap::new(), doubtful }))
     }
+}
+
+/// Whatever order the headers came in.
+fn described(headers: &[(String, String)]) -> BTreeSet<&(String, String)> {
+    headers.iter().collect()
 }
 
 fn protection_of(algorithm: &str) -> Protection {

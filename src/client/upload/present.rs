@@ -32,6 +32,8 @@ impl Upload<'_> {
             Err(error) if error.is_not_found() => return Ok(None),
             // Somebody who may write but not read: then it is sent.
             Err(error) if error.status() == Some(403) => return Ok(None),
+            // A HEAD cannot say why.
+            Err(Error::Refused { .. }) => self.endpoint.look_at(self.address).await?,
             head => head?,
         };
         let whole = self.source(Part { number: 1, offset: 0, len: self.identity.len });

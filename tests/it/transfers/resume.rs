@@ -134,6 +134,20 @@ async fn a_change_whose_time_was_set_back_is_found() {
     stopped.has(&bytes).await;
 }
 
+/// What describes an object is said when its upload begins, and cannot be said later.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_description_starts_over_and_says_so() {
+    let stopped = Stopped::new().await;
+    let put = [&PUT[..], &["--metadata", "owner=me"]].concat();
+    let sent = stopped.sent_by(&put, "with another description; starting over").await;
+    assert!(about(sent, LEN), "{sent}");
+    stopped.has(&stopped.bytes).await;
+    let said = stopped.machine.run(&["stat", TARGET]).await.expect(0);
+    assert!(String::from_utf8_lossy(&said.stdout).contains("x-amz-meta-owner: me"), "{said:?}");
+    let open = stopped.machine.run(&["uploads", "s3://transfers"]).await.expect(0);
+    assert_eq!(open.stdout, b"", "the old upload is aborted");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_aborted_is_forgotten_here_too() {
     let stopped = Stopped::new().await;

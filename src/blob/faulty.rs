@@ -170,6 +170,14 @@ impl Store for Faulty {
         self.plan.around(Call::Sweep, self.inner.sweep_unfinished(), |()| ()).await
     }
 
+    fn settle(&self, id: BlobId) {
+        self.inner.settle(id);
+    }
+
+    async fn unsettled(&self) -> Result<Vec<BlobId>, Error> {
+        self.plan.around(Call::Sweep, self.inner.unsettled(), |found| found).await
+    }
+
     async fn check(&self) -> Result<(), Error> {
         self.plan.around(Call::Check, self.inner.check(), |()| ()).await
     }

@@ -84,6 +84,12 @@ impl Store for Memory {
         Ok(())
     }
 
+    fn settle(&self, _: BlobId) {}
+
+    async fn unsettled(&self) -> Result<Vec<BlobId>, Error> {
+        Ok(Vec::new())
+    }
+
     async fn check(&self) -> Result<(), Error> {
         if self.blobs.lock().len >= self.blobs.len_max {
             return Err(Error::new(ErrorKind::NoSpace, "the store in memory is full"));

@@ -54,6 +54,14 @@ impl Store for Metered {
         counted("list", self.0.sweep_unfinished().await)
     }
 
+    fn settle(&self, id: BlobId) {
+        self.0.settle(id);
+    }
+
+    async fn unsettled(&self) -> Result<Vec<BlobId>, Error> {
+        counted("list", self.0.unsettled().await)
+    }
+
     async fn check(&self) -> Result<(), Error> {
         self.0.check().await
     }

@@ -77,6 +77,14 @@ pub trait Store: Send + Sync + 'static {
     /// Removes what unfinished writes of an earlier process left behind.
     async fn sweep_unfinished(&self) -> Result<(), Error>;
 
+    /// A record names this blob, durably. Until this is said, or the blob is deleted, a backend that can remembers that it
+    /// may be one which nobody will ever name. Returns at once; it is as good if it comes to nothing.
+    fn settle(&self, id: BlobId);
+
+    /// Finished blobs of an earlier process that were neither settled nor deleted: each is named by a record or by none,
+    /// and whoever has the records knows. A backend that cannot tell has none.
+    async fn unsettled(&self) -> Result<Vec<BlobId>, Error>;
+
     /// Whether the backend can be written now; the reason when not.
     async fn check(&self) -> Result<(), Error>;
 }

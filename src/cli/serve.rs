@@ -26,6 +26,7 @@ use crate::base::buffers::{CHUNK_LEN, CHUNKS_PER_BODY};
 use crate::base::tasks::Tasks;
 use crate::blob;
 use crate::engine::Engine;
+use crate::engine::jobs::unsettled::{self, Settled};
 use crate::engine::users::Users;
 use crate::http::own_endpoints::{OwnEndpoints, Readiness};
 use crate::http::tls::Certificates;
@@ -81,6 +82,7 @@ async fn run(settings: Settings, secret_in_environment: bool) -> Result<(), Fail
     let exporter = metrics::install();
     let stores = Stores::open(&settings, data_dir, &tasks, Keys::Needed).await?;
     let sealing_key = sealing_key::load_or_create(&stores.data_dir).map_err(|err| Failure::running(&err))?;
+    settle(&stores.engine).await;
     stores.engine.start_jobs();
     watch_metrics(&tasks, &stores, &settings, exporter.clone());
 
@@ -106,6 +108,18 @@ async fn run(settings: Settings, secret_in_environment: bool) -> Result<(), Fail
         Stopped::Cut => tracing::warn!("stopped; requests that took longer than shutdown_timeout were cut"),
     }
     Ok(())
+}
+
+/// Deletes what an earlier process had no time to commit, before anything is written. Without it only space is lost.
+async fn settle(engine: &Engine) {
+    match unsettled::settle(engine).await {
+        Ok(Settled { unnamed: 0, .. }) => {}
+        Ok(Settled { unnamed, .. }) => tracing::info!(blobs = unnamed, "deleted what was never committed"),
+        Err(err) => {
+            let error = &err as &dyn std::error::Error;
+            tracing::warn!(error, "cannot find out what was never committed; the next start tries again");
+        }
+    }
 }
 
 /// Who may sign requests, and where the first one's secret is.

@@ -25,17 +25,17 @@ where
 }
 
 /// Runs the transaction that names `blob`, which is finished and named by nothing yet. When it is certain that
-/// nothing was committed, the blob is deleted; when it is not, `fsck` finds out.
+/// nothing was committed, the blob is deleted; when it is not, the next start finds out (`jobs::unsettled`).
 pub async fn commit<T, F>(engine: &Engine, blob: Option<BlobId>, job: F) -> Result<T, Error>
 where
     F: FnMut(&mut dyn Write) -> Result<T, Error> + Send + 'static,
     T: Send + 'static,
 {
     let outcome = engine.meta.transact(job).await;
-    if let (Err(err), Some(blob)) = (&outcome, blob)
-        && is_refusal(err)
-    {
-        discard(engine, blob).await;
+    match (&outcome, blob) {
+        (Ok(_), Some(blob)) => engine.blobs.settle(blob),
+        (Err(err), Some(blob)) if is_refusal(err) => discard(engine, blob).await,
+        _ => {}
     }
     outcome
 }
@@ -43,7 +43,7 @@ where
 /// Deletes a blob that no record names. A part of the tail, so that its lease bounds this too.
 async fn discard(engine: &Engine, blob: BlobId) {
     if let Err(err) = engine.blobs.delete(blob).await {
-        tracing::warn!(blob.id = %blob, error = %err, "cannot delete a blob that was refused, fsck will");
+        tracing::warn!(blob.id = %blob, error = %err, "cannot delete a blob that was refused, the next start or fsck will");
     }
 }
 

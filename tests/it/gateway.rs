@@ -218,7 +218,8 @@ impl Gateway {
         }
     }
 
-    /// Every file of the local backend, finished (`blobs`) and unfinished (`tmp`).
+    /// Every file of the local backend, finished (`blobs`) and unfinished (`tmp`); one that is in both until it is settled is
+    /// told once, as finished.
     pub fn blob_files(&self) -> Vec<PathBuf> {
         let mut folders = vec![self.data_dir().join("blobs"), self.data_dir().join("tmp")];
         let mut files = Vec::new();
@@ -230,7 +231,12 @@ impl Gateway {
             }
         }
         files.sort();
-        files
+        let tmp = self.data_dir().join("tmp");
+        let (unfinished, finished): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| file.starts_with(&tmp));
+        let is_finished = |file: &PathBuf| finished.iter().any(|other| other.file_name() == file.file_name());
+        let unfinished = unfinished.into_iter().filter(|file| !is_finished(file)).collect();
+        [finished.clone(), unfinished].concat()
     }
 
     /// Waits until there are as many files of blobs as this.

@@ -1,14 +1,17 @@
 //! Blobs as files on a local disk, durable when their writer says so.
 //!
 //! ```text
-//! tmp/<32 hex>              being written; nobody opens it
-//!   written, fdatasync, rename, fsync of the directory
-//! blobs/<2 hex>/<32 hex>    finished: complete and durable
+//! tmp/<32 hex>                             being written; nobody opens it
+//!   written, fdatasync, link, fsync of the directory
+//! tmp/<32 hex>, blobs/<2 hex>/<32 hex>     finished: complete and durable, and perhaps named by no record
+//!   settled: unlink
+//! blobs/<2 hex>/<32 hex>                   named by a record
 //! ```
 //!
-//! The rename comes after the data is on the disk, so a file under its final name is whole. A crash leaves at most
-//! files in `tmp/`, which [`Store::sweep_unfinished`] removes, and finished blobs no record names, which are
-//! `fsck`'s.
+//! The final name comes after the data is on the disk, so a file under it is whole. A crash leaves at most files in
+//! `tmp/`: those that have no final name are removed by [`Store::sweep_unfinished`], the others are
+//! [`Store::unsettled`]. Where a file system has no hard links, a blob is renamed: then one that a crash leaves without
+//! a record is `fsck`'s.
 //!
 //! Large blobs are written past the page cache (`O_DIRECT`, man 2 open): it costs a tenth of the CPU of buffered
 //! writing, and the metadata's syncs do not have to wait behind other people's dirty pages.
@@ -88,7 +91,7 @@ pub struct Local {
 struct Folders {
     blobs: OwnedFd,
     tmp: OwnedFd,
-    /// Blobs this process is writing, which a sweep must leave alone.
+    /// Blobs that this process is writing or has not settled, which a sweep must leave alone.
     being_written: Mutex<HashSet<BlobId>>,
 }
 
@@ -180,6 +183,18 @@ impl Store for Local {
         self.write_threads.run(move || folders.sweep()).await?
     }
 
+    /// Nobody waits for it. What is queued here is bounded by the blobs that are being finished: they go through the same
+    /// threads, one after the other.
+    fn settle(&self, id: BlobId) {
+        let folders = Arc::clone(&self.folders);
+        self.write_threads.clean_up(move || folders.settle(id));
+    }
+
+    async fn unsettled(&self) -> Result<Vec<BlobId>, Error> {
+        let folders = Arc::clone(&self.folders);
+        self.write_threads.run(move || folders.unsettled()).await?
+    }
+
     async fn check(&self) -> Result<(), Error> {
         let folders = Arc::clone(&self.folders);
         let free_len_min = self.settings.free_len_min;
@@ -232,12 +247,53 @@ impl Folders {
 
     fn delete(&self, id: BlobId) -> Result<(), Error> {
         match fs::unlinkat(&self.blobs, place(id), AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => {
-                fail_point::reach("blob::local::after_delete");
-                Ok(())
-            }
-            Err(errno) => Err(failed(errno, format!("cannot delete blob {id}"))),
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(failed(errno, format!("cannot delete blob {id}"))),
         }
+        fail_point::reach("blob::local::after_delete");
+        // Only now, so that a crash in between leaves something to find.
+        self.unlink_tmp(id).map_err(|errno| failed(errno, format!("cannot remove tmp/{id}")))
+    }
+
+    fn settle(&self, id: BlobId) {
+        fail_point::reach("blob::local::before_settle");
+        // If this fails, the next start finds that a record names it, and tries again.
+        let _ = self.unlink_tmp(id);
+    }
+
+    fn unlink_tmp(&self, id: BlobId) -> Result<(), Errno> {
+        let unlinked = fs::unlinkat(&self.tmp, id.to_string(), AtFlags::empty());
+        self.being_written().remove(&id);
+        match unlinked {
+            Err(Errno::NOENT) => Ok(()),
+            unlinked => unlinked,
+        }
+    }
+
+    fn has(&self, id: BlobId) -> Result<bool, Error> {
+        match fs::statat(&self.blobs, place(id), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(failed(errno, format!("cannot stat blob {id}"))),
+        }
+    }
+
+    /// What earlier processes left in `tmp/`.
+    fn left(&self) -> Result<Vec<String>, Error> {
+        let mut names = names(&self.tmp).map_err(|errno| failed(errno, "cannot list directory tmp"))?;
+        let being_written = self.being_written();
+        names.retain(|name| BlobId::parse(name).is_none_or(|id| !being_written.contains(&id)));
+        Ok(names)
+    }
+
+    fn unsettled(&self) -> Result<Vec<BlobId>, Error> {
+        let mut found = Vec::new();
+        for id in self.left()?.iter().filter_map(|name| BlobId::parse(name)) {
+            if self.has(id)? {
+                found.push(id);
+            }
+        }
+        Ok(found)
     }
 
     fn list(&self, number: usize) -> Result<Vec<BlobEntry>, Error> {
@@ -258,8 +314,10 @@ impl Folders {
     }
 
     fn sweep(&self) -> Result<(), Error> {
-        for name in names(&self.tmp).map_err(|errno| failed(errno, "cannot list directory tmp"))? {
-            if BlobId::parse(&name).is_some_and(|id| self.being_written().contains(&id)) {
+        for name in self.left()? {
+            if let Some(id) = BlobId::parse(&name)
+                && self.has(id)?
+            {
                 continue;
             }
             match fs::unlinkat(&self.tmp, &name, AtFlags::empty()) {

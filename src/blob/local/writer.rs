@@ -254,13 +254,25 @@ impl Unfinished {
         let id = self.id;
         fs::fdatasync(&self.file).map_err(|errno| failed(errno, format!("cannot sync tmp/{id}")))?;
         fail_point::reach("blob::local::after_sync");
-        fs::renameat(&self.folders.tmp, id.to_string(), &self.folders.blobs, place(id))
-            .map_err(|errno| failed(errno, format!("cannot rename tmp/{id} to blobs/{}", place(id))))?;
+        self.give_final_name()
+            .map_err(|errno| failed(errno, format!("cannot link tmp/{id} to blobs/{}", place(id))))?;
         self.is_finished = true;
         let finished = Finished { id, folders: Arc::clone(&self.folders), is_kept: false };
-        fail_point::reach("blob::local::after_rename");
+        fail_point::reach("blob::local::after_link");
         self.folders.sync_fan_out(id)?;
         Ok(finished)
+    }
+
+    /// The one in `tmp/` stays until a record names the blob, so that a start after a crash knows which to ask about.
+    fn give_final_name(&self) -> Result<(), Errno> {
+        let (from, to, place) = (self.id.to_string(), &self.folders.blobs, place(self.id));
+        match fs::linkat(&self.folders.tmp, &from, to, &place, AtFlags::empty()) {
+            // File systems without hard links say it in many ways.
+            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK | Errno::ACCESS) => {
+                fs::renameat(&self.folders.tmp, &from, to, &place)
+            }
+            linked => linked,
+        }
     }
 
     fn wrong_len(&self, len: u64) -> Error {
@@ -274,9 +286,8 @@ impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.is_finished {
             // If this fails, the sweep at the next start removes it.
-            let _ = fs::unlinkat(&self.folders.tmp, self.id.to_string(), AtFlags::empty());
+            let _ = self.folders.unlink_tmp(self.id);
         }
-        self.folders.being_written().remove(&self.id);
     }
 }
 

@@ -3,4 +3,5 @@
 pub mod collector;
 pub mod key_rewrapper;
 pub mod lifecycle;
+pub mod unsettled;
 pub mod upload_sweeper;

@@ -1,4 +1,5 @@
-//! How fast this machine hashes: every algorithm on one stream, then MD5 in the lanes.
+//! How fast this machine hashes: the CRCs beside what `crc-fast` needs for them, every algorithm on one stream, then
+//! MD5 in the lanes.
 //!
 //! `cargo run --release -p dovetail-digest --example speed`. GB is 10^9 bytes, s/GB is CPU time of the whole process,
 //! and the fastest of several rounds counts, so that other work on the machine matters less.
@@ -8,6 +9,7 @@ use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use crc_fast::CrcAlgorithm;
 use dovetail_digest::{Algorithm, Md5Lanes, Md5Stream, digest};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -22,7 +24,11 @@ const WORKERS: usize = 2;
 const COPIES_LIKE_A_SOCKET: usize = 8;
 const ROUNDS: usize = 7;
 
+/// Lengths a CRC is taken of, each over and over: all but the last stay in the processor's caches.
+const CRC_LENS: [usize; 5] = [4 << 10, 64 << 10, 256 << 10, 1 << 20, 64 << 20];
+
 fn main() {
+    crcs();
     println!("one stream, in the caller's thread");
     let bytes = vec![0x5A; 64 * CHUNK];
     for algorithm in Algorithm::ALL {
@@ -41,6 +47,39 @@ fn main() {
             report(&format!("{streams} streams"), len, || receive_all(streams, copies));
         }
     }
+}
+
+fn crcs() {
+    println!("CRCs by crc-fast and by us, CPU s/GB");
+    let bytes = vec![0x5A; *CRC_LENS.last().expect("a length")];
+    for (algorithm, library) in [
+        (Algorithm::Crc32, CrcAlgorithm::Crc32IsoHdlc),
+        (Algorithm::Crc32c, CrcAlgorithm::Crc32Iscsi),
+        (Algorithm::Crc64Nvme, CrcAlgorithm::Crc64Nvme),
+    ] {
+        for len in CRC_LENS {
+            let bytes = &bytes[..len];
+            let old = cost(len, || {
+                black_box(crc_fast::checksum(library, black_box(bytes)));
+            });
+            let new = cost(len, || {
+                black_box(digest(algorithm, black_box(bytes)));
+            });
+            let what = format!("{} of {} KiB", algorithm.name(), len >> 10);
+            println!("  {what:22} {old:7.4} {new:7.4}   {:.2} x as fast", old / new);
+        }
+    }
+}
+
+/// CPU seconds a GB of work on `len` bytes, done as often as it takes 64 MiB.
+fn cost(len: usize, mut work: impl FnMut()) -> f64 {
+    let times = (64 * CHUNK) / len;
+    let fastest = (0..ROUNDS).map(|_| {
+        let start = cpu_time();
+        (0..times).for_each(|_| work());
+        cpu_time() - start
+    });
+    fastest.min().unwrap_or_default().as_secs_f64() / ((times * len) as f64 / 1e9)
 }
 
 /// What the lanes can do: each stream has a few chunks of its own, queued over and over.

@@ -1,9 +1,9 @@
 //! Any one of the algorithms over a stream, in the caller's thread.
 
-use crc_fast::CrcAlgorithm;
 use sha2::Digest as _;
 use xxhash_rust::{xxh3::Xxh3, xxh64::Xxh64};
 
+use crate::crc::Crc;
 use crate::{Algorithm, Digest, Md5};
 
 /// One algorithm over a stream of bytes. How the bytes are cut into updates makes no difference.
@@ -16,7 +16,7 @@ pub struct Hasher {
 #[derive(Clone)]
 enum State {
     /// The digest's length in bytes, 4 or 8, and the CRC so far.
-    Crc(usize, Box<crc_fast::Digest>),
+    Crc(usize, Crc),
     Sha1(sha1::Sha1),
     Sha256(sha2::Sha256),
     Sha512(Box<sha2::Sha512>),
@@ -29,12 +29,10 @@ enum State {
 impl Hasher {
     /// A hasher that has seen nothing.
     pub fn new(algorithm: Algorithm) -> Hasher {
-        let crc =
-            |parameters| State::Crc(algorithm.digest_len(), Box::new(crc_fast::Digest::new(parameters)));
         let state = match algorithm {
-            Algorithm::Crc32 => crc(CrcAlgorithm::Crc32IsoHdlc),
-            Algorithm::Crc32c => crc(CrcAlgorithm::Crc32Iscsi),
-            Algorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme),
+            Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme => {
+                State::Crc(algorithm.digest_len(), Crc::new(algorithm))
+            }
             Algorithm::Sha1 => State::Sha1(sha1::Sha1::new()),
             Algorithm::Sha256 => State::Sha256(sha2::Sha256::new()),
             Algorithm::Sha512 => State::Sha512(Box::new(sha2::Sha512::new())),
@@ -62,7 +60,7 @@ impl Hasher {
     /// The digest of everything taken in.
     pub fn finish(self) -> Digest {
         match self.state {
-            State::Crc(len, crc) => Digest::new(&crc.finalize().to_be_bytes()[8 - len..]),
+            State::Crc(len, crc) => Digest::new(&crc.finish().to_be_bytes()[8 - len..]),
             State::Sha1(sha) => Digest::new(&sha.finalize()),
             State::Sha256(sha) => Digest::new(&sha.finalize()),
             State::Sha512(sha) => Digest::new(&sha.finalize()),
@@ -83,5 +81,7 @@ pub fn digest(algorithm: Algorithm, bytes: &[u8]) -> Digest {
 
 /// The CRC-32C of bytes that are all there: the checksum of a blob's blocks.
 pub fn crc32c(bytes: &[u8]) -> u32 {
-    crc_fast::crc32_iscsi(bytes)
+    let mut crc = Crc::new(Algorithm::Crc32c);
+    crc.update(bytes);
+    crc.finish() as u32
 }

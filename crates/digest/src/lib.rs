@@ -16,10 +16,12 @@
 
 mod algorithm;
 mod combine;
+mod crc;
 mod hasher;
 mod kernel;
 mod lanes;
 mod md5;
+mod polynomial;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -25,7 +25,7 @@ fn composite(algorithm: Algorithm) -> Digest {
 }
 
 /// Some bytes that do not repeat: splitmix64 from a fixed seed.
-fn noise(len: usize) -> Vec<u8> {
+pub(crate) fn noise(len: usize) -> Vec<u8> {
     let mut state = 7_u64;
     let mut word = || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);

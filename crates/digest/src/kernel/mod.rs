@@ -1,5 +1,7 @@
-//! The compression function of MD5 for up to sixteen streams at once.
+//! What needs certain instructions of the processor: the compression function of MD5 for up to sixteen streams at
+//! once, which is here, and the CRCs' kernels in [`crc`].
 
+pub(crate) mod crc;
 pub(crate) mod portable;
 mod rounds;
 #[cfg(target_arch = "x86_64")]

@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::connect::Connect;
 use super::deed::Deed;
+use super::filter::Filter;
 use super::transfer::{self, Session};
 use crate::client::address::Address;
 use crate::client::copy;
@@ -32,6 +33,8 @@ pub struct CpArgs {
     /// Copy every object in the folder, which ends at a slash whether it is typed or not
     #[arg(short, long)]
     recursive: bool,
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     deed: Deed,
     #[command(flatten)]
@@ -73,10 +76,14 @@ impl CpArgs {
         loop {
             let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
             is_empty &= page.objects.is_empty();
-            let copies = page.objects.into_iter().map(|object| {
-                let name = object.key.strip_prefix(&source.key).unwrap_or(&object.key);
+            let copies = page.objects.into_iter().filter_map(|object| {
+                let name = object.key.strip_prefix(&source.key).filter(|name| self.filter.takes(name))?;
                 let target = Address { bucket: target.bucket.clone(), key: format!("{}{name}", target.key) };
-                self.copy_one(session, Address { bucket: source.bucket.clone(), key: object.key }, target)
+                Some(self.copy_one(
+                    session,
+                    Address { bucket: source.bucket.clone(), key: object.key },
+                    target,
+                ))
             });
             stream::iter(copies).buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;
             token = page.next;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::connect::{Connect, Effort};
+use super::filter::Filter;
 use super::many::Many;
 use super::transfer::{self, OnStop, Output, Session};
 use crate::client::address::Address;
@@ -47,6 +48,8 @@ pub struct GetArgs {
     /// Say what would be downloaded, and do nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     connect: Connect,
     #[command(flatten)]
@@ -120,6 +123,9 @@ impl GetArgs {
             is_empty &= page.objects.is_empty();
             for object in page.objects {
                 let address = Address { bucket: source.bucket.clone(), key: object.key.clone() };
+                if !object.key.strip_prefix(&source.key).is_some_and(|name| self.filter.takes(name)) {
+                    continue;
+                }
                 // What consoles make to show an empty folder.
                 if object.key.ends_with('/') && object.len == 0 {
                     continue;

@@ -16,6 +16,7 @@ pub mod data_dir;
 mod deed;
 mod description;
 mod failure;
+mod filter;
 mod fsck;
 mod get;
 mod key;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connect::{Connect, Effort, byte_count};
 use super::description::{Description, comparable};
+use super::filter::Filter;
 use super::many::Many;
 use super::pipe_input::take_stdin;
 use super::sources::{Found, Job, content_type, find_jobs};
@@ -60,6 +61,8 @@ pub struct PutArgs {
     /// Fail unless exactly so many bytes come out of the pipe
     #[arg(long, value_name = "BYTES", value_parser = byte_count)]
     expected_size: Option<u64>,
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     description: Description,
     #[command(flatten)]
@@ -127,10 +130,11 @@ impl PutArgs {
         target: &Address,
         headers: HeaderMap,
     ) -> Result<u8, Error> {
-        let (sources, target, recursive) = (sources.to_vec(), target.clone(), self.recursive);
+        let (sources, target) = (sources.to_vec(), target.clone());
+        let (filter, recursive) = (self.filter.clone(), self.recursive);
         let walk = session.tasks.spawn_blocking({
             let target = target.clone();
-            move || find_jobs(&sources, &target, recursive)
+            move || find_jobs(&sources, &target, recursive, &filter)
         });
         let Found { jobs, skipped, failed } =
             walk.await.map_err(|error| Error::file("look for files", std::io::Error::other(error)))??;

@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::connect::Connect;
 use super::deed::Deed;
+use super::filter::Filter;
 use super::transfer::{self, Session};
 use crate::client::address::Address;
 use crate::client::error::Error;
@@ -13,7 +14,8 @@ use crate::client::error::Error;
 pub const HELP: &str = "\
 Examples:
   dovetail rm s3://bucket/key s3://bucket/other
-  dovetail rm -r --dry-run s3://bucket/old/";
+  dovetail rm -r --dry-run s3://bucket/old/
+  dovetail rm -r --include '*.log' --exclude 'keep/*' s3://bucket/logs/";
 
 #[derive(Args, Debug)]
 pub struct RmArgs {
@@ -23,6 +25,8 @@ pub struct RmArgs {
     /// Delete every object in the folder, which ends at a slash whether it is typed or not
     #[arg(short, long)]
     recursive: bool,
+    #[command(flatten)]
+    filter: Filter,
     #[command(flatten)]
     deed: Deed,
     #[command(flatten)]
@@ -52,7 +56,8 @@ impl RmArgs {
         let mut token: Option<String> = None;
         loop {
             let page = session.endpoint.list_objects(folder, None, token.as_deref()).await?;
-            let keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
+            let mut keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
+            keys.retain(|key| key.strip_prefix(&folder.key).is_some_and(|name| self.filter.takes(name)));
             let address = |key: &String| Address { bucket: folder.bucket.clone(), key: key.clone() };
             if self.deed.dry_run {
                 for key in &keys {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::filter::Filter;
 use crate::client::address::Address;
 use crate::client::error::Error;
 
@@ -25,7 +26,12 @@ pub struct Found {
 }
 
 /// Looks at every source. What was named and is not there is an error; what turns out on the way is in `failed`.
-pub fn find_jobs(sources: &[String], target: &Address, recursive: bool) -> Result<Found, Error> {
+pub fn find_jobs(
+    sources: &[String],
+    target: &Address,
+    recursive: bool,
+    filter: &Filter,
+) -> Result<Found, Error> {
     let mut found = Found::default();
     for source in sources {
         if Address::is_address(source) {
@@ -40,7 +46,7 @@ pub fn find_jobs(sources: &[String], target: &Address, recursive: bool) -> Resul
             if !recursive {
                 return Err(Error::Usage(format!("{source} is a folder; upload it with -r")));
             }
-            found.walk(path, "", target);
+            found.walk(path, "", target, filter);
             continue;
         }
         if !metadata.is_file() {
@@ -63,7 +69,7 @@ pub fn find_jobs(sources: &[String], target: &Address, recursive: bool) -> Resul
 
 impl Found {
     /// Links to files are followed, links to folders are not: they may lead in circles.
-    fn walk(&mut self, folder: &Path, prefix: &str, target: &Address) {
+    fn walk(&mut self, folder: &Path, prefix: &str, target: &Address, filter: &Filter) {
         let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>);
         let mut entries = match entries {
             Ok(entries) => entries,
@@ -77,12 +83,16 @@ impl Found {
                 continue;
             };
             let name = format!("{prefix}{name}");
+            // A folder that is not meant may have something in it that is.
+            if !filter.takes(&name) && !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
             match std::fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() && is_link => {
                     self.skipped.push(format!("{}: a link to a folder", path.display()));
                 }
-                Ok(metadata) if metadata.is_dir() => self.walk(&path, &format!("{name}/"), target),
+                Ok(metadata) if metadata.is_dir() => self.walk(&path, &format!("{name}/"), target, filter),
                 Ok(metadata) if metadata.is_file() => {
                     self.jobs.push(Job { path, address: target.join(&name), len: metadata.len() });
                 }
@@ -135,10 +145,11 @@ pub fn content_type(path: &Path) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::filter::excluding;
 
     fn keys(sources: &[&str], target: &str, recursive: bool) -> Result<Vec<String>, Error> {
         let sources: Vec<String> = sources.iter().map(|source| source.to_string()).collect();
-        let found = find_jobs(&sources, &Address::parse(target).unwrap(), recursive)?;
+        let found = find_jobs(&sources, &Address::parse(target).unwrap(), recursive, &Filter::default())?;
         Ok(found.jobs.into_iter().map(|job| job.address.key).collect())
     }
 
@@ -161,6 +172,12 @@ mod tests {
         );
         assert_eq!(keys(&[root], "s3://bucket/p", true).unwrap(), ["p/a.txt", "p/d/b", "p/d/e/c"]);
         assert!(matches!(keys(&[root], "s3://bucket/p", false), Err(Error::Usage(_))));
+        let target = Address::parse("s3://bucket").unwrap();
+        let found = find_jobs(&[root.to_owned()], &target, true, &excluding("d/?")).unwrap();
+        assert_eq!(
+            found.jobs.iter().map(|job| job.address.key.as_str()).collect::<Vec<_>>(),
+            ["a.txt", "d/e/c"]
+        );
         assert!(matches!(keys(&["/no/such/file"], "s3://bucket/p", false), Err(Error::File { .. })));
     }
     #[test]
@@ -171,7 +188,8 @@ mod tests {
         let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"no\xfftext");
         std::fs::write(folder.path().join(name), "").unwrap();
         let source = folder.path().display().to_string();
-        let found = find_jobs(&[source], &Address::parse("s3://bucket/p").unwrap(), true).unwrap();
+        let found = find_jobs(&[source], &Address::parse("s3://bucket/p").unwrap(), true, &Filter::default())
+            .unwrap();
         assert_eq!(found.jobs.iter().map(|job| job.address.key.as_str()).collect::<Vec<_>>(), ["p/fine"]);
         assert_eq!((found.failed.len(), found.skipped.len()), (2, 0));
     }

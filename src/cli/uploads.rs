@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
+use futures::stream::{self, StreamExt as _};
 use serde_json::json;
 
 use super::connect::Connect;
@@ -20,6 +21,9 @@ Examples:
       every open upload of the bucket: age, parts, bytes, key, upload id
   dovetail uploads --mine
       the transfers that this machine can resume; asks no server";
+
+/// Uploads whose parts are asked for side by side.
+const LOOKS_AT_ONCE: usize = 8;
 
 #[derive(Args, Debug)]
 pub struct UploadsArgs {
@@ -49,9 +53,16 @@ pub fn uploads(args: UploadsArgs) -> ExitCode {
 impl UploadsArgs {
     async fn on_server(&self, session: &Session, prefix: &Address) -> Result<(), Error> {
         let now_s = session.endpoint.now_ms() / 1000;
-        for upload in session.endpoint.list_uploads(prefix).await? {
-            let address = Address { bucket: prefix.bucket.clone(), key: upload.key };
-            let parts = match session.endpoint.list_parts(&address, &upload.id).await {
+        let uploads = session.endpoint.list_uploads(prefix).await?;
+        let mut looked = stream::iter(uploads)
+            .map(async |upload| {
+                let address = Address { bucket: prefix.bucket.clone(), key: upload.key.clone() };
+                let parts = session.endpoint.list_parts(&address, &upload.id).await;
+                (address, upload, parts)
+            })
+            .buffered(LOOKS_AT_ONCE);
+        while let Some((address, upload, parts)) = looked.next().await {
+            let parts = match parts {
                 // Finished meanwhile.
                 Err(error) if error.is_no_such_upload() => continue,
                 parts => parts?,

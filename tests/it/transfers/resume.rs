@@ -362,6 +362,22 @@ async fn folders_go_up_and_come_down() {
     machine.run(&["cp", "s3://transfers/up/sub/1", "s3://transfers/up/subaltern"]).await.expect(0);
     machine.run(&["get", "-r", "s3://transfers/up/sub", "sub"]).await.expect(0).expect_words("20 files");
     assert!(!machine.path("sub/subaltern").exists());
+    let some = ["get", "-r", "s3://transfers/up", "some", "--include", "sub/*", "--exclude", "*/deep/*"];
+    machine.run(&some).await.expect(0).expect_words("10 files");
+    machine.run(&["get", "s3://transfers/up/sub/1", "some", "--exclude", "*"]).await.expect(2);
+    let put = ["put", "-r", "some", "s3://transfers/some", "--exclude", "*1"];
+    machine.run(&put).await.expect(0).expect_words("9 files");
+    machine
+        .run(&["cp", "-r", "s3://transfers/some", "s3://transfers/other", "--include", "*5"])
+        .await
+        .expect(0);
+    machine.run(&["rm", "-r", "s3://transfers/some", "--exclude", "*8"]).await.expect(0);
+    let left = machine.run(&["ls", "-r", "s3://transfers"]).await.expect(0);
+    let left = String::from_utf8(left.stdout).unwrap();
+    let ends = |text: &str| left.lines().filter(|line| line.contains(text)).count();
+    assert_eq!((ends(" other/sub/"), ends(" some/sub/")), (1, 1), "{left}");
+    machine.run(&["rm", "-r", "s3://transfers/some"]).await.expect(0);
+    machine.run(&["rm", "-r", "s3://transfers/other"]).await.expect(0);
     machine.run(&["rm", "-r", "s3://transfers/up/sub"]).await.expect(0);
     let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
     let listed = String::from_utf8(listed.stdout).unwrap();

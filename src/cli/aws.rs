@@ -148,6 +148,11 @@ impl AwsKeys {
             (Some(name), CredentialsError::CredentialsNotLoaded(_)) => {
                 format!("there is no profile {name}, or it has none")
             }
+            (None, CredentialsError::CredentialsNotLoaded(_))
+                if std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|id| !id.is_empty()) =>
+            {
+                "there is an AWS_ACCESS_KEY_ID without its AWS_SECRET_ACCESS_KEY".to_owned()
+            }
             (None, CredentialsError::CredentialsNotLoaded(_)) => "there are none".to_owned(),
             _ => causes(error),
         }

@@ -16,7 +16,9 @@ pub const HELP: &str = "\
 Examples:
   dovetail ls
   dovetail ls s3://bucket/photos/
-  dovetail ls -r --json s3://bucket";
+  dovetail ls -r --json s3://bucket
+
+Exit code 1 when nothing begins like this.";
 
 #[derive(Args, Debug)]
 pub struct LsArgs {
@@ -57,9 +59,10 @@ impl LsArgs {
 
     async fn objects(&self, session: &Session, prefix: &Address) -> Result<(), Error> {
         let delimiter = (!self.recursive).then_some("/");
-        let mut token: Option<String> = None;
+        let (mut token, mut is_empty): (Option<String>, bool) = (None, true);
         loop {
             let page = session.endpoint.list_objects(prefix, delimiter, token.as_deref()).await?;
+            is_empty &= page.prefixes.is_empty() && page.objects.is_empty();
             for name in page.prefixes {
                 match self.json {
                     true => print_line(json!({"prefix": name})),
@@ -79,8 +82,13 @@ impl LsArgs {
             }
             token = page.next;
             if token.is_none() {
-                return Ok(());
+                break;
             }
+        }
+        // An empty bucket is there, a prefix of nothing is not: scripts ask by the exit code, as with aws-cli.
+        match is_empty && !prefix.key.is_empty() {
+            true => Err(Error::Incomplete(format!("there is nothing under {prefix}"))),
+            false => Ok(()),
         }
     }
 }

@@ -220,4 +220,10 @@ async fn what_a_process_prints_is_never_quoted_and_a_missing_profile_is_named() 
         assert!(!said.stderr.contains("hush"), "{}", said.stderr);
     }
     machine.run(&["ls", "--profile", "nobody"]).await.expect(1).expect_words("nobody");
+    let mut half = machine.command(&["ls"]);
+    let output = half.env_remove("AWS_SECRET_ACCESS_KEY").output().unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("without its AWS_SECRET_ACCESS_KEY"),
+        "{output:?}"
+    );
 }

@@ -391,11 +391,13 @@ async fn folders_go_up_and_come_down() {
     let said = machine.run(&["rb", "s3://transfers-copied"]).await.expect(1);
     said.expect_words("dovetail rm -r");
     machine.run(&["rm", "-r", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["ls", "s3://transfers-copied"]).await.expect(0);
     machine.run(&["rb", "s3://transfers-copied"]).await.expect(0);
     machine.run(&["ls", "s3://transfers-copied"]).await.expect(1);
     machine.run(&["rm", "-r", "s3://transfers/up/"]).await.expect(0);
     let said = machine.run(&["get", "-r", "s3://transfers/up/", "none"]).await.expect(1);
     said.expect_words("there is nothing in s3://transfers/up/");
+    machine.run(&["ls", "s3://transfers/up"]).await.expect(1).expect_words("there is nothing under");
     let listed = machine.run(&["ls", "s3://transfers"]).await.expect(0);
     assert!(String::from_utf8(listed.stdout).unwrap().trim().ends_with("copied"));
     let url = machine.run(&["presign", "s3://transfers/copied"]).await.expect(0);

@@ -174,7 +174,7 @@ pub const KEYS: &[Key] = &[
         "Objects up to this size are kept in the metadata store rather than in a file of their own. At most 1MiB.",
     ),
     key("metadata.block_cache", Kind::Size, "32MiB", "Memory for what is read from the metadata store."),
-    key("metadata.write_buffer", Kind::Size, "36MiB", "Memory for recent writes to the metadata store."),
+    key("metadata.write_buffer", Kind::Size, "64MiB", "Memory for recent writes to the metadata store."),
 ];
 
 /// The keys of one entry of `[[users]]`.

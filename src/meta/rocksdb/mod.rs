@@ -54,7 +54,7 @@ const GAUGES_OF_WHOLE: [(&str, &CStr); 2] = [
     ("flushes_running", c"rocksdb.num-running-flushes"),
 ];
 
-/// How the store uses memory and disk. The defaults keep it below 80 MiB of memory.
+/// How the store uses memory and disk. The defaults keep it below 110 MiB of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Bytes of blocks, indexes and filters kept in memory.
@@ -80,7 +80,7 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             block_cache_len: 32 << 20,
-            write_buffer_len: 36 << 20,
+            write_buffer_len: 64 << 20,
             max_wal_len: 64 << 20,
             inline_blob_min_len: 4 << 10,
             open_files_max: 256,

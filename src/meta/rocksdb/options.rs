@@ -15,8 +15,9 @@ pub const INLINE: &str = "inline";
 const FAMILIES: usize = 2;
 
 /// Write-ahead logs kept to be written again: a sync into blocks that exist already costs a quarter of one that
-/// allocates. One is being written while older ones wait for their memtables.
-const RECYCLED_WALS: usize = 3;
+/// allocates. Every flush begins a new one, and those that hold records are all given up at once, when these are flushed too
+/// ([`Settings::max_wal_len`] bounds how many): fewer than that, and most logs would be deleted and made anew.
+const RECYCLED_WALS: usize = 8;
 /// One flush and one compaction at a time: two cores are shared with the requests.
 const BACKGROUND_JOBS: i32 = 2;
 /// Large enough that a page of a listing reads few blocks and indexes stay small, small enough that a page of common

@@ -18,7 +18,16 @@ pub struct Queue<T> {
 #[derive(Debug)]
 struct State<T> {
     waiting: VecDeque<(T, OwnedSemaphorePermit)>,
+    /// Threads that wait for an item. To wake one is a system call, also when there is none.
+    idle: usize,
     stopped: bool,
+}
+
+impl<T> State<T> {
+    /// There is nothing to take, and there may still be.
+    fn is_quiet(&mut self) -> bool {
+        self.waiting.is_empty() && !self.stopped
+    }
 }
 
 /// What came of waiting for an item.
@@ -35,7 +44,7 @@ impl<T> Queue<T> {
     pub fn new(len_max: usize) -> Queue<T> {
         Queue {
             room: Arc::new(Semaphore::new(len_max)),
-            state: Mutex::new(State { waiting: VecDeque::new(), stopped: false }),
+            state: Mutex::new(State { waiting: VecDeque::new(), idle: 0, stopped: false }),
             changed: Condvar::new(),
         }
     }
@@ -48,24 +57,31 @@ impl<T> Queue<T> {
             return Err(stopping());
         }
         state.waiting.push_back((item, room));
+        let is_awaited = state.idle > 0;
         drop(state);
-        self.changed.notify_one();
+        if is_awaited {
+            self.changed.notify_one();
+        }
         Ok(())
     }
 
     /// Waits for an item and takes it; `None` when the queue is stopped and empty.
     pub fn take(&self) -> Option<T> {
-        let empty = |state: &mut State<T>| state.waiting.is_empty() && !state.stopped;
-        let waited = self.changed.wait_while(self.lock(), empty);
+        let mut state = self.lock();
+        state.idle += 1;
+        let waited = self.changed.wait_while(state, State::is_quiet);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
         state.waiting.pop_front().map(|(item, _room)| item)
     }
 
     /// Like [`Queue::take`], but waits at most `timeout`.
     pub fn take_within(&self, timeout: Duration) -> Taken<T> {
-        let empty = |state: &mut State<T>| state.waiting.is_empty() && !state.stopped;
-        let waited = self.changed.wait_timeout_while(self.lock(), timeout, empty);
+        let mut state = self.lock();
+        state.idle += 1;
+        let waited = self.changed.wait_timeout_while(state, timeout, State::is_quiet);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.idle -= 1;
         match state.waiting.pop_front() {
             Some((item, _room)) => Taken::Item(item),
             None if state.stopped => Taken::Stopped,
@@ -113,6 +129,26 @@ mod tests {
         assert_eq!(queue.take(), Some(1));
         second.await.unwrap();
         assert_eq!(queue.take(), Some(2));
+    }
+
+    #[test]
+    fn every_item_wakes_a_thread_that_waits() {
+        let queue = Arc::new(Queue::new(3));
+        let takers = [(); 3].map(|()| {
+            std::thread::spawn({
+                let queue = Arc::clone(&queue);
+                move || queue.take()
+            })
+        });
+        for item in 0..3 {
+            while queue.lock().idle != takers.len() - item {
+                std::thread::yield_now();
+            }
+            queue.push(item).now_or_never().unwrap().unwrap();
+        }
+        let mut taken = takers.map(|taker| taker.join().unwrap());
+        taken.sort();
+        assert_eq!(taken, [Some(0), Some(1), Some(2)]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ const BODY_LEN: usize = 4 << 20;
 /// Four bodies at a time.
 const UPLOAD_MEMORY: &str = "8MiB";
 /// What the peak may be above what the process had before: the 8 MiB of bodies; for each of 48 connections what hyper
-/// reads ahead (at most 256 KiB, 12 MiB together) and its tasks; the metadata store's write buffer (36 MiB); slack
+/// reads ahead (at most 256 KiB, 12 MiB together) and its tasks; what the metadata store remembers of 48 objects; slack
 /// for the allocator. Without the budget the bodies alone would take 96 MiB, gathered whole 192 MiB.
 const GROWTH_MAX: u64 = 80 << 20;
 

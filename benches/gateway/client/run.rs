@@ -2,6 +2,7 @@
 
 use crate::client::tools::Tool;
 use crate::process::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
+use crate::table;
 use std::fmt;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -82,13 +83,10 @@ impl Run<'_> {
 }
 
 impl Cost {
-    /// The slower of two.
-    pub fn worse(self, other: Cost) -> Cost {
-        Cost {
-            wall_s: self.wall_s.max(other.wall_s),
-            cpu_s: self.cpu_s.max(other.cpu_s),
-            peak_mib: self.peak_mib.max(other.peak_mib),
-        }
+    /// The run in the middle by how long it took, with the highest peak of all.
+    pub fn middle(runs: Vec<Cost>) -> Cost {
+        let peak_mib = runs.iter().map(|cost| cost.peak_mib).fold(0.0, f64::max);
+        Cost { peak_mib, ..table::middle(runs, |cost| cost.wall_s) }
     }
 }
 

@@ -260,6 +260,9 @@ impl Unfinished {
         let finished = Finished { id, folders: Arc::clone(&self.folders), is_kept: false };
         fail_point::reach("blob::local::after_link");
         self.folders.sync_fan_out(id)?;
+        if self.len >= self.direct_len_min {
+            self.turns.finished();
+        }
         Ok(finished)
     }
 

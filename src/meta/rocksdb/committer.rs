@@ -173,9 +173,11 @@ impl Committer {
         let written = if group.overlay.is_empty() {
             Ok(())
         } else {
-            let begun = Instant::now();
-            let written = self.write(database, &group.overlay);
             let committed = group.answers.iter().filter(|(_, outcome)| outcome.is_ok()).count();
+            let begun = Instant::now();
+            let turn = self.turns.commit(committed);
+            let written = self.write(database, &group.overlay);
+            drop(turn);
             metrics::COMMIT_SECONDS.record(begun.elapsed().as_secs_f64(), &[]);
             metrics::COMMIT_BATCH.record(committed as f64, &[]);
             metrics::COMMITS.add(if written.is_ok() { committed as u64 } else { 0 }, &[]);
@@ -194,9 +196,7 @@ impl Committer {
 
     fn write(&self, database: &Database, overlay: &Overlay) -> Result<(), Error> {
         fail_point::reach("meta::rocksdb::before_write");
-        let turn = self.turns.commit();
         let written = database.write(overlay);
-        drop(turn);
         fail_point::reach("meta::rocksdb::after_write");
         written.map_err(|source| {
             let error = failed("cannot commit to the metadata store", source);

@@ -19,6 +19,14 @@ use crate::engine::Engine;
 use crate::meta::rocksdb::RocksDb;
 use crate::meta::{self, Meta, Step, Table};
 
+/// On a small file system each reserve is one part in so many of it, since a fixed one would refuse everything. The first to
+/// refuse is the blobs', while metadata can still grow.
+const BLOBS_RESERVE_PART: u64 = 4;
+/// Then whatever needs room for metadata: what makes room is still taken, so that deletes are possible on a full disk.
+const METADATA_RESERVE_PART: u64 = 8;
+/// Then everything, while what the metadata store writes by itself still fits.
+const METADATA_FLOOR_PART: u64 = 16;
+
 /// A data directory in use, and what works on it. Fields are dropped in their order: the directory is given back when
 /// everything on it is closed.
 pub struct Stores {
@@ -88,8 +96,8 @@ async fn open_meta(
     data_dir.check_metadata(RocksDb::is_made(&dir)).map_err(|err| Failure::running(&err))?;
     let (mut metadata, turns) = (settings.metadata.clone(), turns.clone());
     let len = file_system_len(&dir);
-    metadata.free_min_len = fitted(metadata.free_min_len, 8, len);
-    metadata.free_floor_len = fitted(metadata.free_floor_len, 16, len);
+    metadata.free_min_len = fitted(metadata.free_min_len, METADATA_RESERVE_PART, len);
+    metadata.free_floor_len = fitted(metadata.free_floor_len, METADATA_FLOOR_PART, len);
     let opened = tasks.spawn_blocking(move || RocksDb::open_beside(&dir, metadata, &turns)).await;
     let store = opened.expect("opening the store does not panic").map_err(|err| Failure::running(&err))?;
     Ok(Meta::new(store))
@@ -130,7 +138,7 @@ fn open_blobs(
     }
     if let Some(dir) = local_dir(url, data_dir) {
         let reserve = &mut of_backends.local.free_len_min;
-        *reserve = fitted(*reserve, 4, file_system_len(&dir));
+        *reserve = fitted(*reserve, BLOBS_RESERVE_PART, file_system_len(&dir));
     }
     let opened = open_url(url, &settings.blob_options.0, data_dir, &of_backends, tasks);
     opened.map_err(|error| match error {

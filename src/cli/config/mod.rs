@@ -8,21 +8,23 @@ pub mod keys;
 mod raw;
 #[cfg(test)]
 mod tests;
+mod texts;
+mod users;
 mod values;
 
 pub use raw::{ConfigError, Source};
 pub use values::keys as keys_in;
 
 use raw::Raw;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use texts::{
+    address, at_least, at_most, boolean, connections, domain, log_format, not_empty, ownership, region,
+    timeout, to_usize, upload_memory, word,
+};
 use toml::Value;
 
-use crate::base::buffers::{CHUNK_LEN, CHUNKS_PER_BODY};
 use crate::engine::encryption::content_key::KEY_LEN;
 use crate::meta::records::ObjectOwnership;
 use crate::telemetry::log;
@@ -31,8 +33,6 @@ use crate::{engine, http, meta};
 
 /// Objects in the metadata store are read and written in one piece, so they have to be small.
 const INLINE_LEN_MAX: u64 = 1 << 20;
-/// More connections than this need more file descriptors than systems give.
-const CONNECTIONS_MAX: usize = 1 << 20;
 
 /// A checked configuration.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ fn check(raw: &Raw, key_pair: (Option<String>, Option<String>)) -> Result<Settin
         default_object_ownership: input.parse("default_object_ownership", ownership)?,
         blobs_url: input.parse_optional("blobs.url", not_empty)?,
         blob_options: blob_options(&input)?,
-        users: users(&input, key_pair)?,
+        users: users::users(&input, key_pair)?,
         sigv2: input.parse("sigv2", boolean)?,
         block_public_access: block_public_access(&input)?,
         http: http_settings(&input)?,
@@ -274,73 +274,6 @@ fn blob_options(input: &Input<'_>) -> Result<BlobOptions, ConfigError> {
     Ok(BlobOptions(options.collect::<Result<_, ConfigError>>()?))
 }
 
-fn users(input: &Input<'_>, key_pair: (Option<String>, Option<String>)) -> Result<Vec<User>, ConfigError> {
-    let mut indexes: Vec<usize> =
-        input.0.below("users.").filter_map(|(name, _)| name.split('.').next()?.parse().ok()).collect();
-    indexes.sort_unstable();
-    indexes.dedup();
-    let mut users = indexes.into_iter().map(|index| user(input, index)).collect::<Result<Vec<_>, _>>()?;
-    match key_pair {
-        (Some(id), Some(secret)) => {
-            let bad = |name: &str| {
-                let key = name.to_string();
-                move |reason| ConfigError { key, source_of_value: None, reason }
-            };
-            let id = access_key_id(&id).map_err(bad("DOVETAIL_ACCESS_KEY_ID"))?;
-            let secret = secret_access_key(&secret).map_err(bad("DOVETAIL_SECRET_ACCESS_KEY"))?;
-            users.push(User::named("main", id, secret));
-        }
-        (None, None) => {}
-        (id, _) => {
-            let missing = if id.is_none() { "DOVETAIL_ACCESS_KEY_ID" } else { "DOVETAIL_SECRET_ACCESS_KEY" };
-            let reason = "is not set; allowed: this and the other one of the pair, or neither".to_string();
-            return Err(ConfigError { key: missing.to_string(), source_of_value: None, reason });
-        }
-    }
-    let mut seen = std::collections::HashSet::new();
-    for user in &users {
-        if !seen.insert(&user.access_key_id) {
-            return Err(input.error("users", format!("access_key_id {} is there twice", user.access_key_id)));
-        }
-    }
-    Ok(users)
-}
-
-fn user(input: &Input<'_>, index: usize) -> Result<User, ConfigError> {
-    let key = |field: &str| format!("users.{index}.{field}");
-    let needed = |field: &str, parse: fn(&str) -> Result<String, String>| {
-        let found = input.parse_optional(&key(field), parse)?;
-        found.ok_or_else(|| input.error(&key(field), "is missing; allowed: text"))
-    };
-    let name = needed("name", not_empty)?;
-    let secret = input.parse_optional(&key("secret_access_key"), secret_access_key)?;
-    let secret = secret.ok_or_else(|| input.error(&key("secret_access_key"), "is missing; allowed: text"))?;
-    let mut user = User::named(&name, needed("access_key_id", access_key_id)?, secret);
-    if let Some(id) = input.parse_optional(&key("id"), not_empty)? {
-        user.id = id;
-    }
-    if let Some(display_name) = input.parse_optional(&key("display_name"), not_empty)? {
-        user.display_name = display_name;
-    }
-    user.email = input.parse_optional(&key("email"), not_empty)?;
-    Ok(user)
-}
-
-impl User {
-    /// A user whose owner id and display name derive from the name: the id is 64 hexadecimal digits, as in AWS.
-    pub fn named(name: &str, access_key_id: String, secret_access_key: Secret) -> User {
-        let digest = Sha256::digest(format!("dovetail user {name}"));
-        User {
-            name: name.to_string(),
-            id: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            display_name: name.to_string(),
-            email: None,
-            access_key_id,
-            secret_access_key,
-        }
-    }
-}
-
 /// Reads keys, with the defaults of the table, and says what is wrong with one.
 struct Input<'a>(&'a Raw);
 
@@ -396,109 +329,6 @@ impl Input<'_> {
             }
         }
     }
-}
-
-fn not_empty(text: &str) -> Result<String, String> {
-    if text.is_empty() { Err("is empty; allowed: text".to_string()) } else { Ok(text.to_string()) }
-}
-
-fn boolean(text: &str) -> Result<bool, String> {
-    text.parse().map_err(|_| format!("`{text}` is neither; allowed: true, false"))
-}
-
-fn word(key: &str, text: &str) -> Result<String, String> {
-    let Some(keys::Kind::Word(words)) = keys::find(key).map(|key| key.kind) else {
-        unreachable!("{key} is a word in the table");
-    };
-    if words.contains(&text) {
-        return Ok(text.to_string());
-    }
-    Err(format!("`{text}` is not known; allowed: {}", words.join(", ")))
-}
-
-fn log_format(text: &str) -> Result<log::Format, String> {
-    Ok(if word("log_format", text)? == "json" { log::Format::Json } else { log::Format::Text })
-}
-
-fn ownership(text: &str) -> Result<ObjectOwnership, String> {
-    Ok(match word("default_object_ownership", text)?.as_str() {
-        "ObjectWriter" => ObjectOwnership::ObjectWriter,
-        "BucketOwnerPreferred" => ObjectOwnership::BucketOwnerPreferred,
-        _ => ObjectOwnership::BucketOwnerEnforced,
-    })
-}
-
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        format!("`{text}` is not an address; allowed: ADDR:PORT, such as 127.0.0.1:9000 or [::]:9000")
-    })
-}
-
-fn region(text: &str) -> Result<String, String> {
-    let fine = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    if text.is_empty() || text.len() > 64 || !text.bytes().all(fine) {
-        return Err(format!("`{text}` is not a region; allowed: lower-case letters, digits and -"));
-    }
-    Ok(text.to_string())
-}
-
-fn domain(text: &str) -> Result<String, String> {
-    let fine = |label: &str| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    if !text.split('.').all(fine) || text.parse::<std::net::Ipv4Addr>().is_ok() {
-        return Err(format!(
-            "`{text}` is not a domain; allowed: a host name without port, such as s3.localhost"
-        ));
-    }
-    Ok(text.to_ascii_lowercase())
-}
-
-fn access_key_id(text: &str) -> Result<String, String> {
-    // A slash ends the key id in a signature's credential.
-    let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
-    if !(3..=128).contains(&text.len()) || !text.bytes().all(fine) {
-        return Err("is no access key id; allowed: 3 to 128 letters, digits and -._".to_string());
-    }
-    Ok(text.to_string())
-}
-
-fn secret_access_key(text: &str) -> Result<Secret, String> {
-    if text.len() < 8 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(
-            "is no secret access key; allowed: at least 8 printable characters without blanks".to_string()
-        );
-    }
-    Ok(Secret::new(text))
-}
-
-fn connections(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|number| (1..=CONNECTIONS_MAX).contains(number));
-    number.ok_or_else(|| {
-        format!("`{text}` is out of range; allowed: a whole number from 1 to {CONNECTIONS_MAX}")
-    })
-}
-
-fn upload_memory(text: &str) -> Result<usize, String> {
-    at_least(to_usize(values::size(text)?)?, CHUNK_LEN * CHUNKS_PER_BODY)
-}
-
-/// A duration in which something has to happen.
-fn timeout(text: &str) -> Result<Duration, String> {
-    let duration = values::duration(text)?;
-    if duration.is_zero() { Err("is zero; allowed: 1ms or more".to_string()) } else { Ok(duration) }
-}
-
-fn to_usize(len: u64) -> Result<usize, String> {
-    usize::try_from(len).map_err(|_| format!("{len} bytes are more than this machine can address"))
-}
-
-fn at_least(len: usize, min: usize) -> Result<usize, String> {
-    if len < min { Err(format!("{len} bytes are too few; allowed: {min} or more")) } else { Ok(len) }
-}
-
-fn at_most(len: u64, max: u64) -> Result<u64, String> {
-    if len > max { Err(format!("{len} bytes are too many; allowed: {max} or fewer")) } else { Ok(len) }
 }
 
 /// Reads the level of the log from the environment.

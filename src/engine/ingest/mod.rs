@@ -6,17 +6,19 @@
 //! is refused before anything lasts; dropping anything here at any time leaves nothing behind, because an
 //! unfinished blob is abandoned (invariant 8).
 
+mod hashers;
 #[cfg(test)]
 mod tests;
 
 use crate::base::buffers::{CHUNK_LEN, Chunk, Lease, Lent};
 use crate::blob::{BlobId, Writer};
-use crate::engine::body::{Body, Claims, Source};
+use crate::engine::body::{Body, Source};
 use crate::engine::encryption::{BlobSealer, ContentKey};
 use crate::engine::{Engine, Error, checksums};
 use crate::meta::records::{BLOCK_LEN, BlobRecord, Extent};
 use bytes::Bytes;
-use dovetail_digest::{Algorithm, Digest, Hasher, Md5Stream};
+use dovetail_digest::{Algorithm, Digest, Md5Stream};
+use hashers::{Hashers, verify};
 
 // Blocks are checksummed a chunk at a time.
 const _: () = assert!((CHUNK_LEN as u64).is_multiple_of(BLOCK_LEN));
@@ -381,62 +383,6 @@ impl Unfinished {
         }
         self.record.len += bytes.len() as u64;
         Ok(self.writer.write(bytes).await?)
-    }
-}
-
-/// The checksum to keep, and the announced one when it is another.
-struct Hashers {
-    keep: Hasher,
-    announced: Option<Announced>,
-}
-
-enum Announced {
-    Kept(Algorithm),
-    Other(Algorithm, Box<Hasher>),
-}
-
-impl Hashers {
-    fn new(keep: Algorithm, announced: Option<Algorithm>) -> Hashers {
-        let announced = announced.map(|algorithm| match algorithm == keep {
-            true => Announced::Kept(algorithm),
-            false => Announced::Other(algorithm, Box::new(Hasher::new(algorithm))),
-        });
-        Hashers { keep: Hasher::new(keep), announced }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        self.keep.update(bytes);
-        if let Some(Announced::Other(_, hasher)) = &mut self.announced {
-            hasher.update(bytes);
-        }
-    }
-
-    fn finish(self) -> (Digest, Option<(Algorithm, Digest)>) {
-        let keep = self.keep.finish();
-        let announced = self.announced.map(|announced| match announced {
-            Announced::Kept(algorithm) => (algorithm, keep),
-            Announced::Other(algorithm, hasher) => (algorithm, hasher.finish()),
-        });
-        (keep, announced)
-    }
-}
-
-fn verify(received: &Received, keep: Algorithm, claims: Claims) -> Result<(), Error> {
-    if let Some(claimed) = claims.md5
-        && claimed != received.md5
-    {
-        return Err(Error::Md5Mismatch { claimed, computed: received.md5 });
-    }
-    let Some((algorithm, claimed)) = claims.checksum else { return Ok(()) };
-    let computed = match received.announced {
-        Some((announced, digest)) if announced == algorithm => Some(digest),
-        _ if keep == algorithm => Some(received.checksum),
-        // Claimed without having been announced: not computed, and so not confirmed.
-        _ => None,
-    };
-    match computed == Some(claimed) {
-        true => Ok(()),
-        false => Err(Error::ChecksumMismatch { algorithm }),
     }
 }
 

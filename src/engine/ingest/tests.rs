@@ -2,6 +2,7 @@ use super::*;
 use crate::base::buffers::CHUNKS_PER_BODY;
 use crate::blob::Store as _;
 use crate::engine::Settings;
+use crate::engine::body::Claims;
 use crate::engine::testing::uploads::{Pieces, pieces};
 use crate::engine::testing::{Fixture, pattern};
 use dovetail_digest::digest;

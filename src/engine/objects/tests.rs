@@ -1,3 +1,4 @@
+use super::deletion::MARKED_PER_DELETE_MAX;
 use super::*;
 use crate::engine::conditions::{ReadConditions, Tags};
 use crate::engine::copy_source::Source;
@@ -10,6 +11,7 @@ use crate::engine::ops::get_object::{GetObject, get_object};
 use crate::engine::ops::list_object_versions::{ListObjectVersions, VersionEntry, list_object_versions};
 use crate::engine::ops::put_bucket_versioning::{PutBucketVersioning, put_bucket_versioning};
 use crate::engine::testing::{BUCKET, Fixture, OWNER, read_all};
+use crate::meta::records::ProgressRecord;
 
 /// A bucket whose versions are being looked at.
 struct Bucket(Fixture);

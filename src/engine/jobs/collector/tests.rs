@@ -2,8 +2,10 @@ use super::*;
 use crate::blob::ErrorKind;
 use crate::blob::faulty::{Call, Fault};
 use crate::engine::ops::delete_bucket::delete_bucket;
+use crate::engine::references;
 use crate::engine::testing::{BUCKET, Fixture, pattern};
-use crate::meta::records::ProgressRecord;
+use crate::meta::keys::ContentId;
+use crate::meta::records::{PartRecord, ProgressRecord, Record};
 
 async fn left(fixture: &Fixture) -> usize {
     let mut rows = 0;

@@ -78,12 +78,18 @@ impl PartFile {
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] while another process writes it. Nothing is left behind then or after any other error.
     pub fn create(path: &Path, len: u64) -> io::Result<PartFile> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
+        // Opened without being emptied: that is done only once it is ours.
+        let open = || claim(path, OpenOptions::new().read(true).write(true).create(true).truncate(false));
+        let file = match (open(), path.parent()) {
+            (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(folder)?;
+                open()?
+            }
+            (file, _) => file?,
+        };
+        if file.metadata()?.len() > 0 {
+            file.set_len(0)?;
         }
-        // Emptied only once it is ours.
-        let file = claim(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))?;
-        file.set_len(0)?;
         if len > 0 {
             match fallocate(&file, FallocateFlags::empty(), 0, len) {
                 Ok(()) => {}

@@ -3,16 +3,11 @@
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::client::copy::KEPT_HEADERS;
 use crate::client::error::Error;
 
-/// Headers that describe an object, and that a HEAD tells again.
-const TOLD: [&str; 11] = [
-    "cache-control",
-    "content-disposition",
-    "content-encoding",
-    "content-language",
-    "content-type",
-    "expires",
+/// Headers about an object that a HEAD tells again, besides [`KEPT_HEADERS`].
+const TOLD: [&str; 5] = [
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-bucket-key-enabled",
@@ -90,7 +85,7 @@ pub fn comparable(headers: &HeaderMap) -> HeaderMap {
 }
 
 fn is_told(name: &str) -> bool {
-    TOLD.contains(&name) || name.starts_with(METADATA)
+    KEPT_HEADERS.contains(&name) || TOLD.contains(&name) || name.starts_with(METADATA)
 }
 
 /// Keys of the customer belong to each request, not to the object.

@@ -8,7 +8,6 @@ use super::connect::Connect;
 use super::deed::Deed;
 use super::transfer;
 use crate::client::address::Address;
-use crate::client::error::Error;
 use crate::wire::error_code::ErrorCode;
 
 pub const HELP: &str = "\
@@ -29,10 +28,7 @@ pub struct MbArgs {
 
 pub fn mb(args: MbArgs) -> ExitCode {
     transfer::ask(&args.connect, async |session| {
-        let address = Address::parse(&args.bucket)?;
-        if !address.key.is_empty() {
-            return Err(Error::Usage(format!("{address} is no bucket")));
-        }
+        let address = Address::parse_bucket(&args.bucket)?;
         if args.deed.only_said("make", &address) {
             return Ok(());
         }

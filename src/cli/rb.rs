@@ -8,7 +8,6 @@ use super::connect::Connect;
 use super::deed::Deed;
 use super::transfer;
 use crate::client::address::Address;
-use crate::client::error::Error;
 
 pub const HELP: &str = "\
 Example:
@@ -28,10 +27,7 @@ pub struct RbArgs {
 
 pub fn rb(args: RbArgs) -> ExitCode {
     transfer::ask(&args.connect, async |session| {
-        let address = Address::parse(&args.bucket)?;
-        if !address.key.is_empty() {
-            return Err(Error::Usage(format!("{address} is no bucket")));
-        }
+        let address = Address::parse_bucket(&args.bucket)?;
         if !args.deed.only_said("remove", &address) {
             session.endpoint.delete_bucket(&address.bucket).await?;
             args.deed.done("removed", address, &[], None);

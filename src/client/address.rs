@@ -31,6 +31,15 @@ impl Address {
         Ok(Address { bucket: bucket.to_owned(), key: key.to_owned() })
     }
 
+    /// Reads `s3://bucket` or `s3://bucket/`.
+    pub fn parse_bucket(text: &str) -> Result<Address, Error> {
+        let address = Address::parse(text)?;
+        match address.key.is_empty() {
+            true => Ok(address),
+            false => Err(Error::Usage(format!("{address} is no bucket"))),
+        }
+    }
+
     /// Whether `text` means an object rather than a local file.
     pub fn is_address(text: &str) -> bool {
         text.starts_with(SCHEME)

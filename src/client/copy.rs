@@ -18,8 +18,8 @@ use crate::wire::limits::Limits;
 const COPY_PART_LEN: u64 = 1 << 30;
 /// Parts copied side by side.
 const COPIES_AT_ONCE: usize = 8;
-/// What describes an object and is not copied by itself when it is copied in parts.
-const KEPT_HEADERS: [&str; 6] = [
+/// What describes an object, besides its metadata. It is not copied by itself when it is copied in parts.
+pub const KEPT_HEADERS: [&str; 6] = [
     "cache-control",
     "content-disposition",
     "content-encoding",

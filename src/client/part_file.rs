@@ -80,14 +80,14 @@ impl PartFile {
     pub fn create(path: &Path, len: u64) -> io::Result<PartFile> {
         // Opened without being emptied: that is done only once it is ours.
         let open = || claim(path, OpenOptions::new().read(true).write(true).create(true).truncate(false));
-        let file = match (open(), path.parent()) {
+        let (file, len_before) = match (open(), path.parent()) {
             (Err(error), Some(folder)) if error.kind() == io::ErrorKind::NotFound => {
                 fs::create_dir_all(folder)?;
                 open()?
             }
-            (file, _) => file?,
+            (claimed, _) => claimed?,
         };
-        if file.metadata()?.len() > 0 {
+        if len_before > 0 {
             file.set_len(0)?;
         }
         if len > 0 {
@@ -109,8 +109,8 @@ impl PartFile {
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] while another process writes it.
     pub fn open(path: &Path) -> io::Result<PartFile> {
-        let file = claim(path, OpenOptions::new().read(true).write(true))?;
-        let direct = open_direct(path, file.metadata()?.len());
+        let (file, len) = claim(path, OpenOptions::new().read(true).write(true))?;
+        let direct = open_direct(path, len);
         Ok(PartFile { file: Arc::new(file), direct, path: path.to_owned() })
     }
 
@@ -159,7 +159,8 @@ impl PartFile {
 }
 
 /// Opens a file and locks it, once it is sure that it is the one of this name. A link in its place is nobody's part file, and removed.
-fn claim(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+/// The file and its length.
+fn claim(path: &Path, options: &mut OpenOptions) -> io::Result<(File, u64)> {
     options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     for _ in 0..LET_GO_LOOKS {
         let file = match options.open(path) {
@@ -176,7 +177,7 @@ fn claim(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
                 let (opened, named) = (file.metadata()?, fs::symlink_metadata(path));
                 // Otherwise whoever had it has given it its own name meanwhile, or removed it.
                 if named.is_ok_and(|named| (named.dev(), named.ino()) == (opened.dev(), opened.ino())) {
-                    return Ok(file);
+                    return Ok((file, opened.len()));
                 }
             }
         }

@@ -26,7 +26,7 @@ pub struct Connect {
     /// Use this profile of ~/.aws/config and ~/.aws/credentials [default: AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// The bucket's region [default: AWS_REGION, the profile's, then us-east-1]
+    /// The bucket's region, until a server names another one [default: AWS_REGION, the profile's, then us-east-1]
     #[arg(long, value_name = "NAME")]
     pub region: Option<String>,
     /// Trust the certificates in this PEM file instead of the system's [default: AWS_CA_BUNDLE]

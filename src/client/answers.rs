@@ -6,6 +6,7 @@ use dovetail_digest::{Algorithm, Digest};
 use http::HeaderMap;
 
 use crate::client::error::{Error, Refusal};
+use crate::client::regions::region_of_host;
 use crate::wire::xml::{Document, Element, Malformed};
 use crate::wire::{checksum, etag, http_date, percent};
 
@@ -87,6 +88,7 @@ pub fn refusal(doing: &str, status: u16, headers: &HeaderMap, body: &[u8], now_m
         request_id: header("x-amz-request-id").unwrap_or_default(),
         retry_after,
         region: header("x-amz-bucket-region"),
+        is_elsewhere: false,
         access_key_id: None,
         clock_ahead_s: server_s.map(|server_s| server_s - now_ms / 1000),
     };
@@ -104,6 +106,7 @@ fn read_error(body: &[u8], refusal: &mut Refusal) -> Result<(), Malformed> {
             "Message" => refusal.message = field.text_trimmed()?,
             "RequestId" => refusal.request_id = field.text_trimmed()?,
             "Region" => refusal.region = Some(field.text_trimmed()?),
+            "Endpoint" if refusal.region.is_none() => refusal.region = region_of_host(&field.text_trimmed()?),
             _ => {}
         }
     }

@@ -77,6 +77,11 @@ impl Call {
         self
     }
 
+    /// Whether this makes the bucket, wherever that is to be.
+    pub fn is_create_bucket(&self) -> bool {
+        self.method == Method::PUT && self.key.is_empty() && self.query.is_empty()
+    }
+
     /// As it stands behind the `?`.
     pub fn query_text(&self) -> String {
         let mut text = String::new();

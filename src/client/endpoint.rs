@@ -19,10 +19,11 @@ use crate::client::call::{Answer, Call, Payload};
 use crate::client::chunks::{CHUNK_LEN, Chunks};
 use crate::client::connection::{connection_error, http_client, read_answer, watched};
 use crate::client::credentials::Credentials;
-use crate::client::error::{Class, Error};
+use crate::client::error::{Class, Error, Refusal};
+use crate::client::regions::{Learnt, Regions, aws_url, is_aws_host};
 use crate::client::retry::{Retry, random_fraction};
 use crate::client::send_body::Surroundings;
-use crate::client::signing::Prepared;
+use crate::client::signing::{Prepared, Signed};
 use crate::client::sink::WRITE_LEN;
 use crate::client::source::Source;
 use crate::client::tally::{Event, Meter, Tally};
@@ -67,7 +68,7 @@ pub struct Endpoint {
     pub(super) http: reqwest::Client,
     pub(super) base: Url,
     pub(super) is_path_style: bool,
-    pub(super) region: String,
+    pub(super) regions: Regions,
     pub(super) credentials: Credentials,
     pub(super) clock: Clock,
     /// 0: not known yet; else as [`Protection`].
@@ -94,7 +95,7 @@ const URL_FORM: &str = "an endpoint is http://HOST:PORT or https://HOST, perhaps
 
 impl Endpoint {
     pub fn new(settings: Settings, clock: Clock, tasks: Tasks, tally: Arc<Tally>) -> Result<Endpoint, Error> {
-        let url = settings.url.unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", settings.region));
+        let url = settings.url.unwrap_or_else(|| aws_url(&settings.region));
         let base = Url::parse(&url).map_err(|_| Error::Usage(format!("{url:?} is no URL: {URL_FORM}")))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(Error::Usage(format!("{url:?} is no URL: {URL_FORM}")));
@@ -121,7 +122,7 @@ impl Endpoint {
             )?,
             is_path_style: settings.path_style.unwrap_or(!is_aws(&base)),
             base,
-            region: settings.region,
+            regions: Regions::new(settings.region),
             credentials: settings.credentials,
             clock,
             protection: AtomicU8::new(settings.protection.map_or(0, Protection::to_byte)),
@@ -148,7 +149,7 @@ impl Endpoint {
     }
 
     pub fn region(&self) -> &str {
-        &self.region
+        self.regions.home()
     }
 
     pub fn is_aws(&self) -> bool {
@@ -186,21 +187,28 @@ impl Endpoint {
         }
     }
 
-    /// One attempt at a whole exchange.
+    /// One attempt at a whole exchange; a second one if the bucket turns out to be in another region, which is known from then on.
     pub async fn call_once(&self, call: &Call) -> Result<Answer, Error> {
+        match self.exchange(call).await {
+            Err(error) if error.is_elsewhere() => self.exchange(call).await,
+            answer => answer,
+        }
+    }
+
+    async fn exchange(&self, call: &Call) -> Result<Answer, Error> {
         let (payload_len, framing) = match &call.body {
             Payload::Bytes(_) => (0, None),
             Payload::Part(source, framing) => (source.len(), Some(*framing)),
         };
         let meter = Arc::new(Meter::new(&self.tally, payload_len));
-        let Prepared { request, outcome, access_key_id } = self.prepare(call, &meter).await?;
+        let Prepared { request, outcome, signed } = self.prepare(call, &meter).await?;
         let sent = watched(&call.doing, call.idle, &meter, self.http.execute(request)).await?;
         if let Some(failure) = outcome.as_ref().and_then(|outcome| outcome.failure.get()) {
             return Err(self.read_failure(call, failure));
         }
         let response = sent.map_err(|error| connection_error(&call.doing, &error))?;
         if !response.status().is_success() {
-            return Err(self.refusal(call, &meter, response, access_key_id).await);
+            return Err(self.refusal(call, &meter, response, signed).await);
         }
         let headers = response.headers().clone();
         let body = read_answer(&call.doing, call.idle, &meter, response).await?;
@@ -211,15 +219,22 @@ impl Endpoint {
         Ok(Answer { headers, body, digest })
     }
 
-    /// One attempt that ends with the headers of a good answer.
+    /// One attempt that ends with the headers of a good answer, in the bucket's own region as above.
     pub async fn open(&self, call: &Call, meter: &Arc<Meter>) -> Result<reqwest::Response, Error> {
-        let Prepared { request, access_key_id, .. } = self.prepare(call, meter).await?;
+        match self.open_there(call, meter).await {
+            Err(error) if error.is_elsewhere() => self.open_there(call, meter).await,
+            opened => opened,
+        }
+    }
+
+    async fn open_there(&self, call: &Call, meter: &Arc<Meter>) -> Result<reqwest::Response, Error> {
+        let Prepared { request, signed, .. } = self.prepare(call, meter).await?;
         let sent = watched(&call.doing, call.idle, meter, self.http.execute(request)).await?;
         let response = sent.map_err(|error| connection_error(&call.doing, &error))?;
         if response.status().is_success() {
             return Ok(response);
         }
-        Err(self.refusal(call, meter, response, access_key_id).await)
+        Err(self.refusal(call, meter, response, signed).await)
     }
 
     /// Reads an error answer.
@@ -228,7 +243,7 @@ impl Endpoint {
         call: &Call,
         meter: &Arc<Meter>,
         response: reqwest::Response,
-        access_key_id: Option<String>,
+        signed: Signed,
     ) -> Error {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = match read_answer(&call.doing, call.idle, meter, response).await {
@@ -237,9 +252,24 @@ impl Endpoint {
         };
         let mut refused = answers::refusal(&call.doing, status, &headers, &body, self.clock.now_ms());
         if let Error::Refused { refusal, .. } = &mut refused {
-            refusal.access_key_id = access_key_id;
+            refusal.access_key_id = signed.access_key_id;
+            refusal.is_elsewhere = self.is_elsewhere(call, refusal, &signed.region);
         }
         refused
+    }
+
+    /// Whether the bucket is in another region than the one that a refused request was signed for.
+    fn is_elsewhere(&self, call: &Call, refusal: &Refusal, signed: &str) -> bool {
+        let Some(told) =
+            refusal.region.as_deref().filter(|_| refusal.is_about_region(call.is_create_bucket()))
+        else {
+            return false;
+        };
+        if self.regions.learn(&call.bucket, told) == Learnt::New {
+            self.tally.tell(&Event::Region { bucket: call.bucket.clone(), region: told.to_owned() });
+        }
+        // Whoever was in flight together learns it together.
+        self.regions.of(&call.bucket) != signed
     }
 
     fn read_failure(&self, call: &Call, failure: &std::io::Error) -> Error {
@@ -305,5 +335,5 @@ impl Protection {
 }
 
 fn is_aws(url: &Url) -> bool {
-    url.host_str().is_some_and(|host| host.ends_with(".amazonaws.com"))
+    url.host_str().is_some_and(is_aws_host)
 }

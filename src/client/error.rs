@@ -56,6 +56,8 @@ pub struct Refusal {
     pub retry_after: Option<Duration>,
     /// Where the bucket is, when the answer says so.
     pub region: Option<String>,
+    /// The bucket's region is known now, and is not the one that the request was signed for.
+    pub is_elsewhere: bool,
     /// Whose signature was refused.
     pub access_key_id: Option<String>,
     /// Seconds that the server's clock is ahead of ours, when the answer shows it.
@@ -120,6 +122,11 @@ impl Error {
     /// The upload is gone: completed, aborted or expired.
     pub fn is_no_such_upload(&self) -> bool {
         self.code() == Some(ErrorCode::NoSuchUpload)
+    }
+
+    /// The same request would be signed for another region now.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self, Error::Refused { refusal, .. } if refusal.is_elsewhere)
     }
 
     /// There is no such object (a HEAD has no document, so the status alone must do).
@@ -201,6 +208,17 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 impl Refusal {
+    /// Whether the region is why. A HEAD that was signed for another one has no document that says so, and a bucket that is being made
+    /// in the wrong place is not to be made in another one.
+    pub fn is_about_region(&self, is_create_bucket: bool) -> bool {
+        match (self.status, self.code.as_str()) {
+            (301 | 307, _) | (_, "PermanentRedirect" | "AuthorizationHeaderMalformed") => true,
+            (_, "IllegalLocationConstraintException") => !is_create_bucket,
+            (400, "") => true,
+            _ => false,
+        }
+    }
+
     fn class(&self) -> Class {
         // What a proxy or a flaky link does to a body shows as one of these; the bytes on disk are fine.
         const DAMAGED: [&str; 7] = [
@@ -275,6 +293,7 @@ mod tests {
             request_id: String::new(),
             retry_after: None,
             region: Some("eu-north-1".into()),
+            is_elsewhere: false,
             access_key_id: Some("key".into()),
             clock_ahead_s: Some(1200),
         };
@@ -303,6 +322,26 @@ mod tests {
             (501, "NotImplemented", Class::Stop),
         ] {
             assert_eq!(refused(status, code).class(), class, "{status} {code}");
+        }
+    }
+
+    #[test]
+    fn which_refusals_are_about_the_region() {
+        for (status, code, expected) in [
+            (301, "PermanentRedirect", true),
+            (301, "", true),
+            (307, "TemporaryRedirect", true),
+            (400, "AuthorizationHeaderMalformed", true),
+            (400, "IllegalLocationConstraintException", true),
+            (400, "", true),
+            (400, "InvalidRequest", false),
+            (403, "AccessDenied", false),
+            (404, "NoSuchBucket", false),
+        ] {
+            let Error::Refused { refusal, .. } = refused(status, code) else { unreachable!() };
+            assert_eq!(refusal.is_about_region(false), expected, "{status} {code}");
+            let is_made = expected && code != "IllegalLocationConstraintException";
+            assert_eq!(refusal.is_about_region(true), is_made, "{status} {code} of a bucket that is made");
         }
     }
 

@@ -6,7 +6,7 @@
 //!   one of them, [`plan`] cuts, [`workers`] says how many parts
 //!   move at once, [`source`] reads and hashes them on the way, [`sink`] takes them in, [`journal`] remembers them.
 //! - [`same`] compares a local file with an object that is there.
-//! - [`limits`] asks an endpoint what it accepts.
+//! - [`limits`] asks an endpoint what it accepts, [`regions`] remembers where its buckets are.
 //! - [`progress`] tells a person or a program what happens.
 //!
 //! It shares `wire` and the digests with the server, and knows nothing of how a server stores anything. It does not
@@ -33,6 +33,7 @@ pub mod pipe;
 pub mod plan;
 pub mod print;
 pub mod progress;
+pub mod regions;
 pub mod requests;
 pub mod retry;
 pub mod same;

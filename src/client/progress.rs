@@ -176,6 +176,7 @@ impl Display {
             Event::Retry { error, attempt, pause_ms, .. } if self.verbose => {
                 format!("{error}; attempt {} follows in {pause_ms} ms", attempt + 1)
             }
+            Event::Region { bucket, region } if self.verbose => format!("s3://{bucket}/: it is in {region}"),
             Event::Started { what, upload_id: Some(id), .. } if self.verbose => {
                 format!("{what}: upload {id}")
             }

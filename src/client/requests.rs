@@ -138,7 +138,9 @@ impl Endpoint {
         let call = object_call("look at", Method::GET, address).header("range", "bytes=0-0");
         match self.call_once(&call).await {
             Err(error) if error.code().is_some() => Err(error),
-            _ => Err(refused),
+            // It has told which region the bucket is in.
+            Ok(_) => self.head_object(address).await,
+            Err(_) => Err(refused),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::client::call::{Call, Payload};
 use crate::client::credentials::Keys;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
+use crate::client::regions::host_in;
 use crate::client::send_body::{Framing, Outcome, framed_len, send_body};
 use crate::client::tally::Meter;
 use crate::wire::percent;
@@ -19,14 +20,21 @@ pub(super) struct Prepared {
     pub request: reqwest::Request,
     /// Of a body that is read while it is sent.
     pub outcome: Option<Arc<Outcome>>,
-    /// Whose signature it has.
+    pub signed: Signed,
+}
+
+/// What a request was signed with.
+pub(super) struct Signed {
+    /// `None` without a signature.
     pub access_key_id: Option<String>,
+    pub region: String,
 }
 
 impl Endpoint {
     /// A URL that whoever has it may use for `expires_s` seconds.
     pub async fn presign(&self, call: &Call, expires_s: u32) -> Result<String, Error> {
-        let url = self.url(call)?;
+        let region = self.regions.of(&call.bucket);
+        let url = self.url(call, &region)?;
         let Some(keys) = self.credentials.current().await? else {
             let reason = "a URL is presigned with keys".into();
             return Err(Error::Credentials { reason, login: None });
@@ -34,7 +42,7 @@ impl Endpoint {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host(&url)?);
         let now_s = self.clock.now_ms() / 1000;
-        let query = self.signer(keys).presign(
+        let query = signer(keys, &region).presign(
             call.method.as_str(),
             url.path(),
             &call.query_text(),
@@ -49,7 +57,8 @@ impl Endpoint {
 
     /// Turns a call into a request that can be sent once. A body begins to be read.
     pub(super) async fn prepare(&self, call: &Call, meter: &Arc<Meter>) -> Result<Prepared, Error> {
-        let url = self.url(call)?;
+        let region = self.regions.of(&call.bucket);
+        let url = self.url(call, &region)?;
         let mut headers = call.headers.clone();
         headers.insert(header::HOST, host(&url)?);
         let payload = match &call.body {
@@ -69,7 +78,7 @@ impl Endpoint {
             Some(keys) => {
                 let now_s = self.clock.now_ms() / 1000;
                 let query = url.query().unwrap_or("");
-                self.signer(keys).sign_header(
+                signer(keys, &region).sign_header(
                     call.method.as_str(),
                     url.path(),
                     query,
@@ -104,20 +113,17 @@ impl Endpoint {
             }
         };
         *request.headers_mut() = headers;
-        Ok(Prepared { request, outcome, access_key_id })
+        Ok(Prepared { request, outcome, signed: Signed { access_key_id, region } })
     }
 
-    fn signer(&self, keys: Keys) -> Signer {
-        Signer {
-            access_key_id: keys.access_key_id,
-            secret: keys.secret,
-            region: self.region.clone(),
-            session_token: keys.session_token,
-        }
-    }
-
-    fn url(&self, call: &Call) -> Result<Url, Error> {
+    /// Where a request goes: below the endpoint, which at AWS is another host in each region.
+    fn url(&self, call: &Call, region: &str) -> Result<Url, Error> {
         let mut url = self.base.clone();
+        if region != self.regions.home()
+            && let Some(host) = url.host_str().and_then(|host| host_in(host, region))
+        {
+            set_host(&mut url, &host)?;
+        }
         // A dot in a host's first label would not match a wildcard certificate.
         let in_path = self.is_path_style || call.bucket.contains('.') || call.bucket.is_empty();
         let mut path = self.below("/").path().to_owned();
@@ -128,8 +134,7 @@ impl Endpoint {
             }
         } else {
             let host = format!("{}.{}", call.bucket, url.host_str().unwrap_or_default());
-            url.set_host(Some(&host))
-                .map_err(|error| Error::Usage(format!("{host:?} is no host: {error}")))?;
+            set_host(&mut url, &host)?;
         }
         path += &percent::encode_path(call.key.as_bytes());
         url.set_path(&path);
@@ -142,6 +147,19 @@ impl Endpoint {
         let query = call.query_text();
         url.set_query((!query.is_empty()).then_some(&query));
         Ok(url)
+    }
+}
+
+fn set_host(url: &mut Url, host: &str) -> Result<(), Error> {
+    url.set_host(Some(host)).map_err(|error| Error::Usage(format!("{host:?} is no host: {error}")))
+}
+
+fn signer(keys: Keys, region: &str) -> Signer {
+    Signer {
+        access_key_id: keys.access_key_id,
+        secret: keys.secret,
+        region: region.to_owned(),
+        session_token: keys.session_token,
     }
 }
 
@@ -191,7 +209,8 @@ mod tests {
     }
 
     fn url(endpoint: &Endpoint, bucket: &str, key: &str) -> Result<String, Error> {
-        endpoint.url(&Call::new("try", Method::GET, bucket, key).query("prefix", "a b")).map(String::from)
+        let call = Call::new("try", Method::GET, bucket, key).query("prefix", "a b");
+        endpoint.url(&call, &endpoint.regions.of(bucket)).map(String::from)
     }
 
     #[tokio::test]
@@ -214,6 +233,19 @@ mod tests {
                 "http://127.0.0.1:9000/s3/here/bucket/key?prefix=a%20b"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn a_bucket_of_another_region_is_asked_there_at_aws_and_signed_for_there_elsewhere() {
+        let aws = endpoint(None);
+        aws.regions.learn("bucket", "us-west-2");
+        let expected = "https://bucket.s3.us-west-2.amazonaws.com/a?prefix=a%20b";
+        assert_eq!(url(&aws, "bucket", "a").unwrap(), expected);
+        let expected = "https://other.s3.eu-west-1.amazonaws.com/a?prefix=a%20b";
+        assert_eq!(url(&aws, "other", "a").unwrap(), expected);
+        let other = endpoint(Some("http://127.0.0.1:9000"));
+        other.regions.learn("bucket", "us-west-2");
+        assert_eq!(url(&other, "bucket", "a").unwrap(), "http://127.0.0.1:9000/bucket/a?prefix=a%20b");
     }
 
     #[tokio::test]

@@ -11,6 +11,8 @@ use serde::Serialize;
 pub enum Event {
     /// A transfer begins or goes on. `kept_bytes` need not be sent again.
     Started { what: String, bytes: Option<u64>, kept_bytes: u64, upload_id: Option<String> },
+    /// A bucket turns out to be in another region than the endpoint, and is looked for there.
+    Region { bucket: String, region: String },
     /// Something a person should know.
     Note { what: String, text: String },
     /// A request failed and will be sent again.

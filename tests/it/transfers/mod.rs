@@ -7,6 +7,7 @@ mod keys;
 mod kills;
 mod other_server;
 mod proxy;
+mod regions;
 mod resume;
 
 use crate::gateway::Gateway;

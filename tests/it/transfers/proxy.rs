@@ -39,6 +39,8 @@ pub enum Fault {
     Delay,
     /// Answered by the proxy itself: the keys are too old.
     Expired,
+    /// Answered by the proxy itself: the bucket is in [`MOVED_TO`], at an address that nobody should go to.
+    Moved,
 }
 
 const FAULTS: [Fault; 11] = [
@@ -54,6 +56,9 @@ const FAULTS: [Fault; 11] = [
     Fault::DuplicateAnswer,
     Fault::Delay,
 ];
+
+/// Where a bucket is that has moved.
+pub const MOVED_TO: &str = "eu-north-1";
 
 /// One request as the proxy saw it.
 #[derive(Clone, Debug)]
@@ -243,6 +248,14 @@ async fn pass_on(
                 format!("HTTP/1.1 400 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", document.len());
             client.write_all(head.as_bytes()).await?;
             client.write_all(document.as_bytes()).await?;
+            return cut();
+        }
+        Fault::Moved => {
+            let head = format!(
+                "HTTP/1.1 301 Moved\r\nlocation: http://127.0.0.1:9/\r\nx-amz-bucket-region: {MOVED_TO}\r\n\
+                 content-length: 0\r\nconnection: close\r\n\r\n"
+            );
+            client.write_all(head.as_bytes()).await?;
             return cut();
         }
         Fault::CutRequest => {

@@ -78,7 +78,7 @@ impl AbortArgs {
             }
             listed => listed?,
         };
-        let address = |key: String| Address { bucket: target.bucket.clone(), key };
+        let address = |key: String| Address::new(&target.bucket, key);
         Ok(listed.into_iter().map(|upload| (address(upload.key), upload.id)).collect())
     }
 

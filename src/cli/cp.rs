@@ -9,6 +9,7 @@ use super::connect::Connect;
 use super::deed::Deed;
 use super::filter::Filter;
 use super::transfer::{self, Session};
+use super::version::Version;
 use crate::client::address::Address;
 use crate::client::copy;
 use crate::client::error::Error;
@@ -16,6 +17,8 @@ use crate::client::error::Error;
 pub const HELP: &str = "\
 Examples:
   dovetail cp s3://bucket/key s3://other/prefix/
+  dovetail cp --version-id 0192... s3://bucket/key s3://bucket/key
+      an older version becomes the newest again
   dovetail cp -r s3://bucket/photos/ s3://other/photos/
 
 Metadata is copied along. No byte passes through this machine; `put` and `get` move files.";
@@ -34,6 +37,8 @@ pub struct CpArgs {
     #[arg(short, long)]
     recursive: bool,
     #[command(flatten)]
+    version: Version,
+    #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
     deed: Deed,
@@ -44,6 +49,7 @@ pub struct CpArgs {
 pub fn cp(args: CpArgs) -> ExitCode {
     transfer::ask(&args.connect, async |session| {
         let (source, target) = (Address::parse(&args.source)?, Address::parse(&args.target)?);
+        args.version.is_of_one(args.recursive)?;
         if args.recursive {
             return args.copy_all(session, &source.folder(), &target.folder()).await;
         }
@@ -51,7 +57,7 @@ pub fn cp(args: CpArgs) -> ExitCode {
             return Err(Error::Usage(format!("{source} is no object; copy what is in it with -r")));
         }
         let target = if target.is_prefix() { target.join(source.file_name()) } else { target };
-        args.copy_one(session, source, target).await
+        args.copy_one(session, args.version.of(source)?, target).await
     })
 }
 
@@ -78,12 +84,8 @@ impl CpArgs {
             is_empty &= page.objects.is_empty();
             let copies = page.objects.into_iter().filter_map(|object| {
                 let name = object.key.strip_prefix(&source.key).filter(|name| self.filter.takes(name))?;
-                let target = Address { bucket: target.bucket.clone(), key: format!("{}{name}", target.key) };
-                Some(self.copy_one(
-                    session,
-                    Address { bucket: source.bucket.clone(), key: object.key },
-                    target,
-                ))
+                let target = Address::new(&target.bucket, format!("{}{name}", target.key));
+                Some(self.copy_one(session, Address::new(&source.bucket, object.key), target))
             });
             stream::iter(copies).buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;
             token = page.next;

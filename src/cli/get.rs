@@ -10,9 +10,11 @@ use super::connect::{Connect, Effort};
 use super::filter::Filter;
 use super::many::Many;
 use super::transfer::{self, OnStop, Output, Session};
+use super::version::Version;
 use crate::client::address::Address;
 use crate::client::download::{GetOptions, Known, get_file};
 use crate::client::error::Error;
+use crate::client::journal::Header;
 use crate::client::part_file::is_part_name;
 use crate::client::print::get_pipe;
 use crate::client::sink::RANGE_MEMORY_LEN;
@@ -24,6 +26,8 @@ Examples:
       run it again after anything went wrong: it goes on where it stopped
   dovetail get -r s3://bucket/photos/ photos
   dovetail get s3://bucket/db.sql - | psql db
+  dovetail get --version-id 0192... s3://bucket/report.pdf old.pdf
+      an older version; `ls --versions` shows which there are
 
 A file gets its name when it is whole and its checksum is right; until then it is NAME.dovetail-part.
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 not this time: the same command goes on, 130 interrupted.";
@@ -49,6 +53,8 @@ pub struct GetArgs {
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
+    version: Version,
+    #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
     connect: Connect,
@@ -67,13 +73,14 @@ pub fn get(args: GetArgs) -> ExitCode {
     transfer::run(&connect, &effort, &output, on_stop, async |session| {
         let source = Address::parse(&args.source)?;
         session.endpoint.workers.bound((args.effort.memory / RANGE_MEMORY_LEN) as usize);
+        args.version.is_of_one(args.recursive)?;
         if args.recursive {
             return args.get_all(session, &source.folder()).await;
         }
         if source.is_prefix() {
             return Err(Error::Usage(format!("{source} is no object; download what is under it with -r")));
         }
-        args.get_one(session, source).await
+        args.get_one(session, args.version.of(source)?).await
     })
 }
 
@@ -122,7 +129,7 @@ impl GetArgs {
             let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
             is_empty &= page.objects.is_empty();
             for object in page.objects {
-                let address = Address { bucket: source.bucket.clone(), key: object.key.clone() };
+                let address = Address::new(&source.bucket, &object.key);
                 if !object.key.strip_prefix(&source.key).is_some_and(|name| self.filter.takes(name)) {
                     continue;
                 }
@@ -184,13 +191,12 @@ fn local_path(local: &Path, folder: &str, key: &str) -> Option<PathBuf> {
 }
 
 /// Downloads one object of a journal again; for `dovetail resume`.
-pub fn resume(
-    session: &Session,
-    path: PathBuf,
-    address: Address,
-) -> impl Future<Output = Result<Done, Error>> + Send + use<> {
+pub fn resume(session: &Session, header: Header) -> impl Future<Output = Result<Done, Error>> + Send + use<> {
     let (endpoint, journals) = (Arc::clone(&session.endpoint), session.journals.clone());
-    async move { get_file(&endpoint, &journals, &address, &path, &GetOptions::default(), Known::Nothing).await }
+    let (path, address) = (header.path.clone(), header.address());
+    // Cut otherwise, the object might fit into one request, which does not go on from anything.
+    let options = GetOptions { part_len: Some(header.part_len), ..GetOptions::default() };
+    async move { get_file(&endpoint, &journals, &address, &path, &options, Known::Nothing).await }
 }
 
 #[cfg(test)]

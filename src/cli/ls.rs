@@ -10,6 +10,7 @@ use super::transfer::{self, Session, print_line};
 use crate::client::address::Address;
 use crate::client::error::Error;
 use crate::client::progress::size;
+use crate::client::versions::ListedVersion;
 use crate::wire::http_date;
 
 pub const HELP: &str = "\
@@ -17,6 +18,8 @@ Examples:
   dovetail ls
   dovetail ls s3://bucket/photos/
   dovetail ls -r --json s3://bucket
+  dovetail ls --versions s3://bucket/key
+      size or `deleted`, version id, * for the newest, key
 
 Exit code 1 when nothing begins like this.";
 
@@ -28,6 +31,9 @@ pub struct LsArgs {
     /// Everything under the prefix
     #[arg(short, long)]
     recursive: bool,
+    /// Every version and delete marker with its id, the newest of a key first
+    #[arg(long, requires = "prefix")]
+    versions: bool,
     /// Sizes for people
     #[arg(short = 'H', long)]
     human: bool,
@@ -41,6 +47,7 @@ pub struct LsArgs {
 pub fn ls(args: LsArgs) -> ExitCode {
     transfer::ask(&args.connect, async |session| match &args.prefix {
         None => args.buckets(session).await,
+        Some(prefix) if args.versions => args.versions(session, &Address::parse(prefix)?).await,
         Some(prefix) => args.objects(session, &Address::parse(prefix)?).await,
     })
 }
@@ -63,12 +70,7 @@ impl LsArgs {
         loop {
             let page = session.endpoint.list_objects(prefix, delimiter, token.as_deref()).await?;
             is_empty &= page.prefixes.is_empty() && page.objects.is_empty();
-            for name in page.prefixes {
-                match self.json {
-                    true => print_line(json!({"prefix": name})),
-                    false => print_line(format!("{:24}  {:>14}  {name}", "", "-")),
-                }
-            }
+            page.prefixes.into_iter().for_each(|name| self.print_prefix(name));
             for object in page.objects {
                 let modified = http_date::iso8601(object.modified_s);
                 if self.json {
@@ -77,15 +79,59 @@ impl LsArgs {
                     }));
                     continue;
                 }
-                let len = if self.human { size(object.len) } else { object.len.to_string() };
-                print_line(format!("{modified:24}  {len:>14}  {}", object.key));
+                print_line(format!("{modified:24}  {:>14}  {}", self.len(object.len), object.key));
             }
             token = page.next;
             if token.is_none() {
                 break;
             }
         }
-        // An empty bucket is there, a prefix of nothing is not: scripts ask by the exit code, as with aws-cli.
+        self.found(prefix, is_empty)
+    }
+
+    async fn versions(&self, session: &Session, prefix: &Address) -> Result<(), Error> {
+        let delimiter = (!self.recursive).then_some("/");
+        let (mut marker, mut is_empty) = (None, true);
+        loop {
+            let page = session.endpoint.list_versions(prefix, delimiter, marker.as_ref()).await?;
+            is_empty &= page.prefixes.is_empty() && page.versions.is_empty();
+            page.prefixes.into_iter().for_each(|name| self.print_prefix(name));
+            page.versions.iter().for_each(|version| self.print_version(version));
+            if page.next.is_none() || page.next == marker {
+                return self.found(prefix, is_empty);
+            }
+            marker = page.next;
+        }
+    }
+
+    fn print_version(&self, version: &ListedVersion) {
+        let modified = http_date::iso8601(version.modified_s);
+        let is_there = !version.is_delete_marker;
+        if self.json {
+            return print_line(json!({
+                "key": version.key, "version_id": version.id, "is_latest": version.is_latest,
+                "delete_marker": version.is_delete_marker, "bytes": is_there.then_some(version.len),
+                "etag": is_there.then_some(&version.etag), "modified": modified,
+            }));
+        }
+        let len = if is_there { self.len(version.len) } else { "deleted".to_owned() };
+        let newest = if version.is_latest { "*" } else { " " };
+        print_line(format!("{modified:24}  {len:>14}  {:32} {newest} {}", version.id, version.key));
+    }
+
+    fn print_prefix(&self, name: String) {
+        match self.json {
+            true => print_line(json!({"prefix": name})),
+            false => print_line(format!("{:24}  {:>14}  {name}", "", "-")),
+        }
+    }
+
+    fn len(&self, len: u64) -> String {
+        if self.human { size(len) } else { len.to_string() }
+    }
+
+    /// An empty bucket is there, a prefix of nothing is not: scripts ask by the exit code, as with aws-cli.
+    fn found(&self, prefix: &Address, is_empty: bool) -> Result<(), Error> {
         match is_empty && !prefix.key.is_empty() {
             true => Err(Error::Incomplete(format!("there is nothing under {prefix}"))),
             false => Ok(()),

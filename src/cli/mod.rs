@@ -39,6 +39,7 @@ mod stores;
 mod transfer;
 mod uploads;
 mod user;
+mod version;
 mod welcome;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};

@@ -7,6 +7,7 @@ use http::Method;
 
 use super::connect::Connect;
 use super::transfer::{self, print_line};
+use super::version::Version;
 use crate::client::address::Address;
 use crate::client::call::Call;
 use crate::client::error::Error;
@@ -15,6 +16,7 @@ use crate::wire::sigv4::EXPIRES_MAX_S;
 pub const HELP: &str = "\
 Examples:
   dovetail presign s3://bucket/key
+  dovetail presign --version-id 0192... s3://bucket/key
   curl -T file \"$(dovetail presign --method put --expires 600 s3://bucket/key)\"";
 
 #[derive(Args, Debug)]
@@ -29,10 +31,12 @@ pub struct PresignArgs {
           value_parser = clap::value_parser!(u32).range(1..=EXPIRES_MAX_S))]
     expires: u32,
     #[command(flatten)]
+    version: Version,
+    #[command(flatten)]
     connect: Connect,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Use {
     Get,
     Head,
@@ -46,13 +50,15 @@ pub fn presign(args: PresignArgs) -> ExitCode {
         if address.key.is_empty() {
             return Err(Error::Usage(format!("{address} is no object")));
         }
+        args.version.is_of_one(args.method == Use::Put)?;
+        let address = args.version.of(address)?;
         let method = match args.method {
             Use::Get => Method::GET,
             Use::Head => Method::HEAD,
             Use::Put => Method::PUT,
             Use::Delete => Method::DELETE,
         };
-        let call = Call::new(format!("presign {address}"), method, &address.bucket, &address.key);
+        let call = Call::about(format!("presign {address}"), method, &address);
         print_line(session.endpoint.presign(&call, args.expires).await?);
         Ok(())
     })

@@ -69,7 +69,7 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
                         Direction::Download => {
                             let what = address.to_string();
                             let to = Some(header.path.display().to_string());
-                            many.start(what, to, get::resume(session, header.path, address)).await;
+                            many.start(what, to, get::resume(session, header)).await;
                         }
                     }
                 }

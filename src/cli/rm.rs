@@ -8,6 +8,7 @@ use super::connect::Connect;
 use super::deed::Deed;
 use super::filter::Filter;
 use super::transfer::{self, Session};
+use super::version::Version;
 use crate::client::address::Address;
 use crate::client::error::Error;
 
@@ -15,6 +16,8 @@ pub const HELP: &str = "\
 Examples:
   dovetail rm s3://bucket/key s3://bucket/other
   dovetail rm -r --dry-run s3://bucket/old/
+  dovetail rm --version-id 0192... s3://bucket/key
+      for good, where a bucket keeps versions; a delete marker goes the same way
   dovetail rm -r --include '*.log' --exclude 'keep/*' s3://bucket/logs/";
 
 #[derive(Args, Debug)]
@@ -26,6 +29,8 @@ pub struct RmArgs {
     #[arg(short, long)]
     recursive: bool,
     #[command(flatten)]
+    version: Version,
+    #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
     deed: Deed,
@@ -35,13 +40,18 @@ pub struct RmArgs {
 
 pub fn rm(args: RmArgs) -> ExitCode {
     transfer::ask(&args.connect, async |session| {
+        args.version.is_of_one(args.recursive || args.targets.len() > 1)?;
         for target in &args.targets {
             let target = Address::parse(target)?;
             if args.recursive {
                 args.delete_all(session, &target.folder()).await?;
-            } else if target.key.is_empty() {
+                continue;
+            }
+            if target.key.is_empty() {
                 return Err(Error::Usage(format!("{target} is a bucket; delete what is in it with -r")));
-            } else if !args.deed.only_said("delete", &target) {
+            }
+            let target = args.version.of(target)?;
+            if !args.deed.only_said("delete", &target) {
                 session.endpoint.delete_object(&target).await?;
                 args.deed.done("deleted", &target, &[], None);
             }
@@ -58,7 +68,7 @@ impl RmArgs {
             let page = session.endpoint.list_objects(folder, None, token.as_deref()).await?;
             let mut keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
             keys.retain(|key| key.strip_prefix(&folder.key).is_some_and(|name| self.filter.takes(name)));
-            let address = |key: &String| Address { bucket: folder.bucket.clone(), key: key.clone() };
+            let address = |key: &String| Address::new(&folder.bucket, key);
             if self.deed.dry_run {
                 for key in &keys {
                     self.deed.only_said("delete", address(key));

@@ -7,13 +7,15 @@ use serde_json::json;
 
 use super::connect::Connect;
 use super::transfer::{self, print_line};
+use super::version::Version;
 use crate::client::address::Address;
 use crate::client::error::Error;
 use crate::wire::http_date;
 
 pub const HELP: &str = "\
-Example:
-  dovetail stat --json s3://bucket/key";
+Examples:
+  dovetail stat --json s3://bucket/key
+  dovetail stat --version-id 0192... s3://bucket/key";
 
 /// What is worth showing of the headers.
 const SHOWN: [&str; 7] = [
@@ -34,6 +36,8 @@ pub struct StatArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    version: Version,
+    #[command(flatten)]
     connect: Connect,
 }
 
@@ -43,6 +47,7 @@ pub fn stat(args: StatArgs) -> ExitCode {
         if address.key.is_empty() {
             return Err(Error::Usage(format!("{address} is no object")));
         }
+        let address = args.version.of(address)?;
         let head = session.endpoint.look_at(&address).await?;
         let mut fields = vec![
             ("key", address.key.clone()),

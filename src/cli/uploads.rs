@@ -56,7 +56,7 @@ impl UploadsArgs {
         let uploads = session.endpoint.list_uploads(prefix).await?;
         let mut looked = stream::iter(uploads)
             .map(async |upload| {
-                let address = Address { bucket: prefix.bucket.clone(), key: upload.key.clone() };
+                let address = Address::new(&prefix.bucket, &upload.key);
                 let parts = session.endpoint.list_parts(&address, &upload.id).await;
                 (address, upload, parts)
             })
@@ -93,7 +93,7 @@ impl UploadsArgs {
             if self.json {
                 print_line(json!({
                     "direction": header.direction, "file": header.path, "bucket": header.bucket, "key": header.key,
-                    "endpoint": header.endpoint, "upload_id": header.upload_id, "bytes": header.len,
+                    "version_id": header.version_id, "endpoint": header.endpoint, "upload_id": header.upload_id, "bytes": header.len,
                     "parts": total, "parts_arrived": arrived, "started_ms": header.started_ms,
                 }));
                 continue;

@@ -13,9 +13,16 @@ const BUCKET_LEN_MAX: usize = 255;
 pub struct Address {
     pub bucket: String,
     pub key: String,
+    /// Which version of an object, if not the newest.
+    pub version: Option<String>,
 }
 
 impl Address {
+    /// The newest version.
+    pub fn new(bucket: impl Into<String>, key: impl Into<String>) -> Address {
+        Address { bucket: bucket.into(), key: key.into(), version: None }
+    }
+
     /// Reads `s3://bucket`, `s3://bucket/` or `s3://bucket/key`. The key is taken as it stands, without decoding.
     pub fn parse(text: &str) -> Result<Address, Error> {
         let Some(rest) = text.strip_prefix(SCHEME) else {
@@ -28,7 +35,7 @@ impl Address {
                 "{bucket:?} in {text:?} cannot be the name of a bucket: it has {allowed}"
             )));
         }
-        Ok(Address { bucket: bucket.to_owned(), key: key.to_owned() })
+        Ok(Address::new(bucket, key))
     }
 
     /// Reads `s3://bucket` or `s3://bucket/`.
@@ -58,7 +65,7 @@ impl Address {
     /// The object named `name` under this prefix.
     pub fn join(&self, name: &str) -> Address {
         let slash = if self.is_prefix() { "" } else { "/" };
-        Address { bucket: self.bucket.clone(), key: format!("{}{slash}{name}", self.key) }
+        Address::new(&self.bucket, format!("{}{slash}{name}", self.key))
     }
 
     /// The last segment of the key.
@@ -69,7 +76,12 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}{}/{}", self.bucket, self.key)
+        write!(f, "{SCHEME}{}/{}", self.bucket, self.key)?;
+        // As a copy source says it.
+        match &self.version {
+            Some(id) => write!(f, "?versionId={id}"),
+            None => Ok(()),
+        }
     }
 }
 

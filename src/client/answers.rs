@@ -322,7 +322,7 @@ pub fn delete_failures(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> 
     Ok(failures)
 }
 
-fn time(field: &mut Element<'_, '_>) -> Result<i64, Malformed> {
+pub fn time(field: &mut Element<'_, '_>) -> Result<i64, Malformed> {
     let text = field.text_trimmed()?;
     http_date::parse(&text).ok_or_else(|| Malformed(format!("{text:?} is no time")))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
+use crate::client::address::Address;
 use crate::client::connection::IDLE_TIMEOUT;
 use crate::client::send_body::Framing;
 use crate::client::source::Source;
@@ -56,6 +57,15 @@ impl Call {
             headers: HeaderMap::new(),
             body: Payload::Bytes(Bytes::new()),
             idle: IDLE_TIMEOUT,
+        }
+    }
+
+    /// A request about an object, or about one of its versions.
+    pub fn about(doing: impl Into<String>, method: Method, object: &Address) -> Call {
+        let call = Call::new(doing, method, &object.bucket, &object.key);
+        match &object.version {
+            Some(id) => call.query("versionId", id),
+            None => call,
         }
     }
 

@@ -30,7 +30,8 @@ pub const KEPT_HEADERS: [&str; 6] = [
 
 /// Copies an object with its metadata; its length.
 pub async fn copy(endpoint: &Arc<Endpoint>, from: &Address, to: &Address) -> Result<(u64, Written), Error> {
-    let source = CopySource { bucket: from.bucket.clone(), key: from.key.clone(), version_id: None };
+    let source =
+        CopySource { bucket: from.bucket.clone(), key: from.key.clone(), version_id: from.version.clone() };
     let head = endpoint.look_at(from).await?;
     if head.len <= PART_LEN_MAX {
         return Ok((head.len, endpoint.copy_object(&source, to).await?));

@@ -124,6 +124,8 @@ impl Download<'_> {
         }
         let plan = Plan::new(head.len, self.options.part_len, &Limits::default())?;
         if plan.count() == 1 {
+            // It was cut otherwise before.
+            journal.map(Journal::remove).transpose()?;
             return self.fetch_small(head.len, &head.etag).await;
         }
         self.fetch_large(journal, head, plan).await
@@ -236,7 +238,11 @@ impl Download<'_> {
     ) -> Result<(Journal, Arc<PartFile>), Error> {
         let journal = journal.filter(|journal| {
             journal.header.etag.as_ref() == Some(&head.etag) || {
-                self.endpoint.tally.note(self.address, "the object has changed on the server; starting over");
+                let text = match journal.header.version_id == self.address.version {
+                    true => "the object has changed on the server; starting over",
+                    false => "another version was begun before; starting over",
+                };
+                self.endpoint.tally.note(self.address, text);
                 false
             }
         });

@@ -269,6 +269,10 @@ impl Refusal {
                 "empty it with `dovetail rm -r`; old versions and `dovetail uploads` count, too".into()
             }
             (_, "NoSuchBucket") => "make it with `dovetail mb`, or check --endpoint-url".into(),
+            (_, "MethodNotAllowed") => {
+                "a version that is a delete marker has no bytes; `dovetail rm --version-id` takes it away".into()
+            }
+            (_, "NoSuchVersion") => "`dovetail ls --versions` shows which there are".into(),
             (_, "InvalidObjectState") => "the object is in an archive: have it restored first".into(),
             (403, _) if self.access_key_id.is_none() => {
                 "nobody may do this without keys: leave --no-sign-request out, or ask the bucket's owner".into()

@@ -91,7 +91,7 @@ async fn fetch_once(
     let part = range.part;
     let is_whole = part.len == range.whole_len;
     let doing = format!("download {} from byte {}", range.address, part.offset);
-    let mut call = Call::new(&doing, Method::GET, &range.address.bucket, &range.address.key)
+    let mut call = Call::about(&doing, Method::GET, &range.address)
         .header("if-match", etag::quote(&range.etag))
         .header("x-amz-checksum-mode", "ENABLED");
     if !is_whole {

@@ -60,6 +60,9 @@ pub struct Header {
     pub identity: Option<FileIdentity>,
     /// Of a download: what the object was.
     pub etag: Option<String>,
+    /// Of a download: the version that was asked for, if it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
     /// What [`Entry::digest`] is, by S3's name.
     pub algorithm: String,
     /// In Unix milliseconds.
@@ -112,6 +115,7 @@ impl Header {
             upload_id: None,
             identity: None,
             etag: None,
+            version_id: address.version.clone(),
             algorithm: String::new(),
             started_ms: 0,
             headers: Vec::new(),
@@ -119,7 +123,7 @@ impl Header {
     }
 
     pub fn address(&self) -> Address {
-        Address { bucket: self.bucket.clone(), key: self.key.clone() }
+        Address { version: self.version_id.clone(), ..Address::new(&self.bucket, &self.key) }
     }
 
     /// The same for the same transfer, and for no other.

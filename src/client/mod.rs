@@ -45,6 +45,7 @@ pub mod source;
 pub mod tally;
 pub mod throttle;
 pub mod upload;
+pub mod versions;
 pub mod workers;
 
 pub use endpoint::Endpoint;

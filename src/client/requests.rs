@@ -285,7 +285,7 @@ impl Endpoint {
 
 /// `verb` is what is done to the object, for messages.
 pub fn object_call(verb: &str, method: Method, address: &Address) -> Call {
-    Call::new(format!("{verb} {address}"), method, &address.bucket, &address.key)
+    Call::about(format!("{verb} {address}"), method, address)
 }
 
 /// Whether an ETag may be the MD5 of the bytes.

@@ -55,7 +55,7 @@ pub fn resume(table: &mut Table) {
 /// As a client that was killed would have left it.
 fn write_journal(home: &Path, file: &Path, endpoint: &str, upload: &str) {
     let path = std::fs::canonicalize(file).expect("the file is there");
-    let address = Address { bucket: "bench".into(), key: KEY.into() };
+    let address = Address::new("bench", KEY);
     let zeros = vec![0; PART_LEN as usize];
     let header = Header {
         len: u64::from(PARTS) * PART_LEN,

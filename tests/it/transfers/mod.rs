@@ -9,6 +9,7 @@ mod other_server;
 mod proxy;
 mod regions;
 mod resume;
+mod versions;
 
 use crate::gateway::Gateway;
 use bytes::Bytes;

@@ -28,13 +28,13 @@ pub enum ClientCommand {
     Ls(ls::LsArgs),
     /// Delete objects
     #[command(after_help = rm::HELP)]
-    Rm(rm::RmArgs),
+    Rm(Box<rm::RmArgs>),
     /// Copy objects on the server
     #[command(after_help = cp::HELP)]
-    Cp(cp::CpArgs),
+    Cp(Box<cp::CpArgs>),
     /// Show what is known of an object
     #[command(after_help = stat::HELP)]
-    Stat(stat::StatArgs),
+    Stat(Box<stat::StatArgs>),
     /// Make a bucket
     #[command(after_help = mb::HELP)]
     Mb(mb::MbArgs),
@@ -67,9 +67,9 @@ pub fn run(command: ClientCommand, whole: Command) -> ExitCode {
         ClientCommand::Uploads(args) => uploads::uploads(args),
         ClientCommand::Abort(args) => abort::abort(args),
         ClientCommand::Ls(args) => ls::ls(args),
-        ClientCommand::Rm(args) => rm::rm(args),
-        ClientCommand::Cp(args) => cp::cp(args),
-        ClientCommand::Stat(args) => stat::stat(args),
+        ClientCommand::Rm(args) => rm::rm(*args),
+        ClientCommand::Cp(args) => cp::cp(*args),
+        ClientCommand::Stat(args) => stat::stat(*args),
         ClientCommand::Mb(args) => mb::mb(args),
         ClientCommand::Rb(args) => rb::rb(args),
         ClientCommand::Presign(args) => presign::presign(args),

@@ -8,10 +8,12 @@ use clap::{Args, ValueEnum};
 use etcetera::BaseStrategy as _;
 
 use super::aws::AwsSettings;
+use super::encryption::{KeyFile, KeyFiles, read_key};
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
 use crate::client::chunks::{CHUNK_LEN, CHUNKS_PER_PART};
 use crate::client::credentials::{Anonymous, Credentials};
+use crate::client::customer_key::CustomerKeys;
 use crate::client::endpoint::{Endpoint, Protection, Settings};
 use crate::client::error::Error;
 use crate::client::tally::Tally;
@@ -41,6 +43,9 @@ pub struct Connect {
     /// Give up when nothing has worked for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub patience: u64,
+    /// Keys of the customer's, in commands that have such.
+    #[arg(skip)]
+    pub keys: KeyFiles,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -83,6 +88,12 @@ impl Default for Effort {
 }
 
 impl Connect {
+    /// The same for a command that brings a key for its objects.
+    pub fn with_key(&self, key: &KeyFile) -> Connect {
+        let keys = KeyFiles { own: key.sse_c_key_file.clone(), copy_source: None };
+        Connect { keys, ..self.clone() }
+    }
+
     /// Puts flags, environment and profile together. Nothing is sent yet, and no key is asked for.
     pub async fn endpoint(
         &self,
@@ -110,6 +121,10 @@ impl Connect {
             path_style: addressing.map(|style| style == AddressingStyle::Path),
             ca_bundle: ca_bundle.map(|path| read(&path)).transpose()?,
             credentials,
+            customer_keys: CustomerKeys {
+                own: self.keys.own.as_deref().map(read_key).transpose()?,
+                copy_source: self.keys.copy_source.as_deref().map(read_key).transpose()?,
+            },
             patience: Duration::from_secs(self.patience),
             parallel_max: u64::from(effort.parallel).min(in_flight_max) as usize,
             bytes_per_s: effort.limit_rate,

@@ -1,12 +1,15 @@
 //! `dovetail cp`: copies objects on the server.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use http::HeaderMap;
 
 use super::connect::Connect;
 use super::deed::Deed;
+use super::encryption::{Encryption, KeyFiles};
 use super::filter::Filter;
 use super::transfer::{self, Session};
 use super::version::Version;
@@ -20,6 +23,8 @@ Examples:
   dovetail cp --version-id 0192... s3://bucket/key s3://bucket/key
       an older version becomes the newest again
   dovetail cp -r s3://bucket/photos/ s3://other/photos/
+  dovetail cp --source-sse-c-key-file old --sse-c-key-file new s3://bucket/key s3://bucket/key
+      another key for the same bytes
 
 Metadata is copied along. No byte passes through this machine; `put` and `get` move files.";
 
@@ -43,11 +48,21 @@ pub struct CpArgs {
     #[command(flatten)]
     deed: Deed,
     #[command(flatten)]
+    encryption: Encryption,
+    /// The key (SSE-C) of what is copied; --sse-c-key-file is that of the copy
+    #[arg(long, value_name = "FILE", help_heading = "Encryption")]
+    source_sse_c_key_file: Option<PathBuf>,
+    #[command(flatten)]
     connect: Connect,
 }
 
 pub fn cp(args: CpArgs) -> ExitCode {
-    transfer::ask(&args.connect, async |session| {
+    let keys = KeyFiles {
+        own: args.encryption.key.sse_c_key_file.clone(),
+        copy_source: args.source_sse_c_key_file.clone(),
+    };
+    let connect = Connect { keys, ..args.connect.clone() };
+    transfer::ask(&connect, async |session| {
         let (source, target) = (Address::parse(&args.source)?, Address::parse(&args.target)?);
         args.version.is_of_one(args.recursive)?;
         if args.recursive {
@@ -66,7 +81,9 @@ impl CpArgs {
         if self.deed.only_said("copy", format!("{source} to {target}")) {
             return Ok(());
         }
-        let (len, written) = copy::copy(&session.endpoint, &source, &target).await?;
+        let mut headers = HeaderMap::new();
+        self.encryption.add_to(&mut headers)?;
+        let (len, written) = copy::copy(&session.endpoint, &source, &target, &headers).await?;
         let more =
             [("from", source.to_string().into()), ("bytes", len.into()), ("etag", written.etag.into())];
         self.deed.done("copied", target, &more, None);

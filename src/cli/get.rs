@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::connect::{Connect, Effort};
+use super::encryption::KeyFile;
 use super::filter::Filter;
 use super::many::Many;
 use super::transfer::{self, OnStop, Output, Session};
@@ -28,6 +29,7 @@ Examples:
   dovetail get s3://bucket/db.sql - | psql db
   dovetail get --version-id 0192... s3://bucket/report.pdf old.pdf
       an older version; `ls --versions` shows which there are
+  dovetail get --sse-c-key-file key s3://bucket/secret .
 
 A file gets its name when it is whole and its checksum is right; until then it is NAME.dovetail-part.
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 not this time: the same command goes on, 130 interrupted.";
@@ -57,6 +59,8 @@ pub struct GetArgs {
     #[command(flatten)]
     filter: Filter,
     #[command(flatten)]
+    key: KeyFile,
+    #[command(flatten)]
     connect: Connect,
     #[command(flatten)]
     effort: Effort,
@@ -66,7 +70,8 @@ pub struct GetArgs {
 
 pub fn get(args: GetArgs) -> ExitCode {
     let on_stop = if args.target == "-" { OnStop::Leave } else { OnStop::Resume };
-    let (connect, effort, output) = (args.connect.clone(), args.effort.clone(), args.output.clone());
+    let (connect, effort, output) =
+        (args.connect.with_key(&args.key), args.effort.clone(), args.output.clone());
     if args.target == "-" && output.json {
         return transfer::fail(&Error::Usage("stdout is either the object or --json".into())).into();
     }

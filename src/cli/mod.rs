@@ -15,6 +15,7 @@ pub mod credentials;
 pub mod data_dir;
 mod deed;
 mod description;
+mod encryption;
 mod failure;
 mod filter;
 mod fsck;

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::connect::{Connect, Effort, byte_count};
 use super::description::{Description, comparable};
+use super::encryption::Encryption;
 use super::filter::Filter;
 use super::many::Many;
 use super::pipe_input::take_stdin;
@@ -28,6 +29,8 @@ Examples:
       run it again after anything went wrong: it goes on where it stopped
   dovetail put -r photos s3://bucket/photos/
   pg_dump db | dovetail put - s3://bucket/db.sql
+  dovetail put --sse-c-key-file key secret s3://bucket/
+      encrypted with a key that the server does not keep (head -c 32 /dev/urandom > key; chmod 600 key)
   dovetail put --resume-from-server disk.img s3://bucket/disk.img
       go on with an upload that was begun on another machine
 
@@ -66,6 +69,8 @@ pub struct PutArgs {
     #[command(flatten)]
     description: Description,
     #[command(flatten)]
+    encryption: Encryption,
+    #[command(flatten)]
     connect: Connect,
     #[command(flatten)]
     effort: Effort,
@@ -76,11 +81,13 @@ pub struct PutArgs {
 pub fn put(args: PutArgs) -> ExitCode {
     let is_pipe = args.paths.iter().any(|path| path == "-");
     let on_stop = if is_pipe { OnStop::Finish } else { OnStop::Resume };
-    let (connect, effort, output) = (args.connect.clone(), args.effort.clone(), args.output.clone());
+    let (connect, effort, output) =
+        (args.connect.with_key(&args.encryption.key), args.effort.clone(), args.output.clone());
     transfer::run(&connect, &effort, &output, on_stop, async |session| {
         let (target, sources) = args.paths.split_last().expect("clap wants at least two");
         let target = Address::parse(target)?;
-        let headers = args.description.headers()?;
+        let mut headers = args.description.headers()?;
+        args.encryption.add_to(&mut headers)?;
         if is_pipe {
             args.put_stdin(session, sources, &target, headers).await
         } else {

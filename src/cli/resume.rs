@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::connect::{Connect, Effort};
+use super::encryption::KeyFile;
 use super::many::Many;
 use super::transfer::{self, OnStop, Output};
 use super::{get, put};
@@ -29,6 +30,8 @@ pub struct ResumeArgs {
     /// Say what would go on, and do nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    key: KeyFile,
     #[command(flatten)]
     connect: Connect,
     #[command(flatten)]
@@ -53,8 +56,10 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut worst = 0;
-    for (endpoint, headers) in found {
-        let connect = Connect { endpoint_url: Some(endpoint), ..args.connect.clone() };
+    for ((endpoint, has_key), headers) in found {
+        // What was begun without a key goes on without one.
+        let connect = if has_key { args.connect.with_key(&args.key) } else { args.connect.clone() };
+        let connect = Connect { endpoint_url: Some(endpoint), ..connect };
         let code =
             transfer::run_for_code(&connect, &args.effort, &args.output, OnStop::Resume, async |session| {
                 let mut many = Many::new(session);
@@ -84,13 +89,14 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
 }
 
 impl ResumeArgs {
-    /// The journals by endpoint.
-    fn transfers(&self) -> Result<BTreeMap<String, Vec<Header>>, Error> {
-        let mut found: BTreeMap<String, Vec<Header>> = BTreeMap::new();
+    /// The journals by endpoint, and by whether their objects have a key.
+    fn transfers(&self) -> Result<BTreeMap<(String, bool), Vec<Header>>, Error> {
+        let mut found: BTreeMap<(String, bool), Vec<Header>> = BTreeMap::new();
         let wanted: Vec<_> = self.files.iter().map(|file| absolute(file)).collect();
         for (header, _) in transfer::journals().all()? {
             if wanted.is_empty() || wanted.contains(&header.path) {
-                found.entry(header.endpoint.clone()).or_default().push(header);
+                let place = (header.endpoint.clone(), header.customer_key.is_some());
+                found.entry(place).or_default().push(header);
             }
         }
         if found.is_empty() && !wanted.is_empty() {

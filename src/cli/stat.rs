@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::connect::Connect;
+use super::encryption::KeyFile;
 use super::transfer::{self, print_line};
 use super::version::Version;
 use crate::client::address::Address;
@@ -15,16 +16,19 @@ use crate::wire::http_date;
 pub const HELP: &str = "\
 Examples:
   dovetail stat --json s3://bucket/key
-  dovetail stat --version-id 0192... s3://bucket/key";
+  dovetail stat --version-id 0192... s3://bucket/key
+  dovetail stat --sse-c-key-file key s3://bucket/secret";
 
 /// What is worth showing of the headers.
-const SHOWN: [&str; 7] = [
+const SHOWN: [&str; 9] = [
     "content-type",
     "content-encoding",
     "cache-control",
     "x-amz-checksum-type",
     "x-amz-storage-class",
     "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-version-id",
 ];
 
@@ -38,11 +42,13 @@ pub struct StatArgs {
     #[command(flatten)]
     version: Version,
     #[command(flatten)]
+    key: KeyFile,
+    #[command(flatten)]
     connect: Connect,
 }
 
 pub fn stat(args: StatArgs) -> ExitCode {
-    transfer::ask(&args.connect, async |session| {
+    transfer::ask(&args.connect.with_key(&args.key), async |session| {
         let address = Address::parse(&args.object)?;
         if address.key.is_empty() {
             return Err(Error::Usage(format!("{address} is no object")));

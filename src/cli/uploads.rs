@@ -65,12 +65,15 @@ impl UploadsArgs {
             let parts = match parts {
                 // Finished meanwhile.
                 Err(error) if error.is_no_such_upload() => continue,
-                parts => parts?,
+                // One that is encrypted with a key of its owner's tells its parts to nobody else.
+                Err(error) if error.is_about_encryption() => None,
+                parts => Some(parts?),
             };
-            let len: u64 = parts.iter().map(|part| part.len).sum();
+            let count = parts.as_ref().map(Vec::len);
+            let len = parts.map(|parts| parts.iter().map(|part| part.len).sum::<u64>());
             if self.json {
                 print_line(json!({
-                    "key": address.key, "upload_id": upload.id, "parts": parts.len(), "bytes": len,
+                    "key": address.key, "upload_id": upload.id, "parts": count, "bytes": len,
                     "initiated": http_date::iso8601(upload.initiated_s),
                 }));
                 continue;
@@ -78,8 +81,8 @@ impl UploadsArgs {
             let age = duration((now_s - upload.initiated_s).max(0) as f64);
             print_line(format!(
                 "{age:>12}  {:>5} parts  {:>10}  {address}  {}",
-                parts.len(),
-                size(len),
+                count.map_or("?".into(), |count| count.to_string()),
+                len.map_or("?".into(), size),
                 upload.id
             ));
         }

@@ -89,6 +89,7 @@ pub fn refusal(doing: &str, status: u16, headers: &HeaderMap, body: &[u8], now_m
         retry_after,
         region: header("x-amz-bucket-region"),
         is_elsewhere: false,
+        has_customer_key: false,
         access_key_id: None,
         clock_ahead_s: server_s.map(|server_s| server_s - now_ms / 1000),
     };

@@ -27,6 +27,8 @@ pub struct Call {
     pub body: Payload,
     /// How long nothing may move.
     pub idle: Duration,
+    /// The object is the source of a copy, which has a key of its own.
+    pub reads_copy_source: bool,
 }
 
 /// A request's body.
@@ -57,6 +59,7 @@ impl Call {
             headers: HeaderMap::new(),
             body: Payload::Bytes(Bytes::new()),
             idle: IDLE_TIMEOUT,
+            reads_copy_source: false,
         }
     }
 

@@ -28,15 +28,22 @@ pub const KEPT_HEADERS: [&str; 6] = [
     "expires",
 ];
 
-/// Copies an object with its metadata; its length.
-pub async fn copy(endpoint: &Arc<Endpoint>, from: &Address, to: &Address) -> Result<(u64, Written), Error> {
+/// Copies an object with its metadata; its length. `headers` say how the copy is encrypted.
+pub async fn copy(
+    endpoint: &Arc<Endpoint>,
+    from: &Address,
+    to: &Address,
+    headers: &HeaderMap,
+) -> Result<(u64, Written), Error> {
     let source =
         CopySource { bucket: from.bucket.clone(), key: from.key.clone(), version_id: from.version.clone() };
-    let head = endpoint.look_at(from).await?;
+    let head = endpoint.look_at_copy_source(from).await?;
     if head.len <= PART_LEN_MAX {
-        return Ok((head.len, endpoint.copy_object(&source, to).await?));
+        return Ok((head.len, endpoint.copy_object(&source, to, headers).await?));
     }
-    let upload_id = endpoint.create_copy_upload(to, &kept(&head.headers)).await?;
+    let mut described = kept(&head.headers);
+    described.extend(headers.clone());
+    let upload_id = endpoint.create_copy_upload(to, &described).await?;
     let plan = Plan::new(head.len, Some(COPY_PART_LEN), &Limits::default())?;
     let copied = stream::iter(plan.parts())
         .map(|part| {

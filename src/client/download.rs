@@ -107,6 +107,10 @@ pub async fn get_file(
 impl Download<'_> {
     async fn run(&self, known: Known) -> Result<Done, Error> {
         let journal = self.journals.open_soon(&self.journal_header()).await?;
+        if let Some(journal) = &journal {
+            let begun = journal.header.customer_key.as_deref();
+            self.endpoint.customer_keys.check_begun_with(begun, self.address)?;
+        }
         let exists = self.path.exists();
         if let (Known::Listed(object), false, None) = (&known, exists, &journal) {
             let plan = Plan::new(object.len, self.options.part_len, &Limits::default());
@@ -263,6 +267,7 @@ impl Download<'_> {
             part_len: cut.plan.part_len,
             etag: Some(head.etag.clone()),
             algorithm: cut.algorithm.name().to_owned(),
+            customer_key: self.endpoint.customer_keys.digest(),
             started_ms: self.endpoint.now_ms(),
             ..self.journal_header()
         };

@@ -19,6 +19,7 @@ use crate::client::call::{Answer, Call, Payload};
 use crate::client::chunks::{CHUNK_LEN, Chunks};
 use crate::client::connection::{connection_error, http_client, read_answer, watched};
 use crate::client::credentials::Credentials;
+use crate::client::customer_key::CustomerKeys;
 use crate::client::error::{Class, Error, Refusal};
 use crate::client::regions::{Learnt, Regions, aws_url, is_aws_host};
 use crate::client::retry::{Retry, random_fraction};
@@ -42,6 +43,7 @@ pub struct Settings {
     /// PEM certificates to trust, instead of the system's.
     pub ca_bundle: Option<Vec<u8>>,
     pub credentials: Credentials,
+    pub customer_keys: CustomerKeys,
     /// Give up when nothing has worked for this long.
     pub patience: Duration,
     /// Requests in flight at most.
@@ -70,6 +72,7 @@ pub struct Endpoint {
     pub(super) is_path_style: bool,
     pub(super) regions: Regions,
     pub(super) credentials: Credentials,
+    pub customer_keys: CustomerKeys,
     pub(super) clock: Clock,
     /// 0: not known yet; else as [`Protection`].
     protection: AtomicU8,
@@ -103,6 +106,11 @@ impl Endpoint {
         if base.query().is_some() || base.fragment().is_some() || !base.username().is_empty() {
             return Err(Error::Usage(format!("an endpoint is a host, a port and a path, unlike {url:?}")));
         }
+        if !settings.customer_keys.is_empty() && !is_private(&base) {
+            let reason =
+                format!("{url} is plain HTTP, over which anybody on the way could read the key: use https");
+            return Err(Error::Usage(reason));
+        }
         let piece_len = match settings.bytes_per_s {
             // Four pieces a second, so that a limited transfer flows rather than jumps.
             Some(rate) => ((rate / 4) as usize).clamp(1024, CHUNK_LEN),
@@ -124,6 +132,7 @@ impl Endpoint {
             base,
             regions: Regions::new(settings.region),
             credentials: settings.credentials,
+            customer_keys: settings.customer_keys,
             clock,
             protection: AtomicU8::new(settings.protection.map_or(0, Protection::to_byte)),
             limits_folder: settings.limits_folder,
@@ -253,6 +262,7 @@ impl Endpoint {
         let mut refused = answers::refusal(&call.doing, status, &headers, &body, self.clock.now_ms());
         if let Error::Refused { refusal, .. } = &mut refused {
             refusal.access_key_id = signed.access_key_id;
+            refusal.has_customer_key = signed.has_customer_key;
             refusal.is_elsewhere = self.is_elsewhere(call, refusal, &signed.region);
         }
         refused
@@ -334,6 +344,33 @@ impl Protection {
     }
 }
 
+/// Whether nobody else hears what is sent: by TLS, or because it does not leave this machine.
+fn is_private(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    url.scheme() == "https" || is_loopback || host == "localhost" || host.ends_with(".localhost")
+}
+
 fn is_aws(url: &Url) -> bool {
     url.host_str().is_some_and(is_aws_host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_go_where_nobody_listens() {
+        for (url, expected) in [
+            ("https://s3.example", true),
+            ("http://127.0.0.1:9000", true),
+            ("http://[::1]:9000", true),
+            ("http://localhost:9000", true),
+            ("http://s3.localhost", true),
+            ("http://10.0.0.1:9000", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(is_private(&Url::parse(url).unwrap()), expected, "{url}");
+        }
+    }
 }

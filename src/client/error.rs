@@ -60,6 +60,8 @@ pub struct Refusal {
     pub is_elsewhere: bool,
     /// Whose signature was refused.
     pub access_key_id: Option<String>,
+    /// Whether the request brought a key of the customer's.
+    pub has_customer_key: bool,
     /// Seconds that the server's clock is ahead of ours, when the answer shows it.
     pub clock_ahead_s: Option<i64>,
 }
@@ -127,6 +129,11 @@ impl Error {
     /// The same request would be signed for another region now.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self, Error::Refused { refusal, .. } if refusal.is_elsewhere)
+    }
+
+    /// The object is not encrypted as the request says.
+    pub fn is_about_encryption(&self) -> bool {
+        matches!(self, Error::Refused { refusal, .. } if refusal.is_about_encryption())
     }
 
     /// There is no such object (a HEAD has no document, so the status alone must do).
@@ -219,6 +226,12 @@ impl Refusal {
         }
     }
 
+    /// Only the message tells (Server Side Encryption; encryption parameters).
+    fn is_about_encryption(&self) -> bool {
+        let message = self.message.to_ascii_lowercase();
+        self.code == "InvalidRequest" && message.contains("encryption")
+    }
+
     fn class(&self) -> Class {
         // What a proxy or a flaky link does to a body shows as one of these; the bytes on disk are fine.
         const DAMAGED: [&str; 7] = [
@@ -274,6 +287,15 @@ impl Refusal {
             }
             (_, "NoSuchVersion") => "`dovetail ls --versions` shows which there are".into(),
             (_, "InvalidObjectState") => "the object is in an archive: have it restored first".into(),
+            (_, "InvalidRequest") if self.is_about_encryption() && !self.has_customer_key => {
+                "the object is encrypted with a key that only its owner has: name it by --sse-c-key-file".into()
+            }
+            (_, "InvalidRequest") if self.is_about_encryption() => {
+                "the object is not encrypted with a key of yours: leave --sse-c-key-file out".into()
+            }
+            (403, _) if self.has_customer_key => {
+                "the object may have another key than this one; else the credentials do not allow it".into()
+            }
             (403, _) if self.access_key_id.is_none() => {
                 "nobody may do this without keys: leave --no-sign-request out, or ask the bucket's owner".into()
             }
@@ -298,6 +320,7 @@ mod tests {
             retry_after: None,
             region: Some("eu-north-1".into()),
             is_elsewhere: false,
+            has_customer_key: false,
             access_key_id: Some("key".into()),
             clock_ahead_s: Some(1200),
         };

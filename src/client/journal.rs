@@ -65,6 +65,9 @@ pub struct Header {
     pub version_id: Option<String>,
     /// What [`Entry::digest`] is, by S3's name.
     pub algorithm: String,
+    /// Which key of the customer's the object has, by its digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub customer_key: Option<String>,
     /// In Unix milliseconds.
     pub started_ms: i64,
     /// Of an upload: what describes the object, should it have to start over.
@@ -117,6 +120,7 @@ impl Header {
             etag: None,
             version_id: address.version.clone(),
             algorithm: String::new(),
+            customer_key: None,
             started_ms: 0,
             headers: Vec::new(),
         }

@@ -7,6 +7,7 @@
 //!   move at once, [`source`] reads and hashes them on the way, [`sink`] takes them in, [`journal`] remembers them.
 //! - [`same`] compares a local file with an object that is there.
 //! - [`limits`] asks an endpoint what it accepts, [`regions`] remembers where its buckets are.
+//! - [`customer_key`] brings keys along that a server encrypts with and does not keep.
 //! - [`progress`] tells a person or a program what happens.
 //!
 //! It shares `wire` and the digests with the server, and knows nothing of how a server stores anything. It does not
@@ -20,6 +21,7 @@ pub mod chunks;
 pub mod connection;
 pub mod copy;
 pub mod credentials;
+pub mod customer_key;
 pub mod download;
 pub mod endpoint;
 pub mod error;

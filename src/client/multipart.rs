@@ -60,14 +60,30 @@ impl Endpoint {
                     let knows = echoed.eq_ignore_ascii_case(Algorithm::Crc64Nvme.name());
                     let protection = if knows { Protection::Crc64 } else { Protection::Md5 };
                     self.set_protection(protection);
-                    return new_upload(&call, &answer, protection);
+                    return self.begun(address, &call, &answer, protection).await;
                 }
                 Err(error) if is_unknown_feature(&error) => self.set_protection(Protection::Md5),
                 Err(error) => return Err(error),
             }
         }
         let answer = self.call(&call).await?;
-        new_upload(&call, &answer, Protection::Md5)
+        self.begun(address, &call, &answer, Protection::Md5).await
+    }
+
+    /// The upload that a server has begun, unless it is not going to encrypt it.
+    async fn begun(
+        &self,
+        address: &Address,
+        call: &Call,
+        answer: &Answer,
+        protection: Protection,
+    ) -> Result<NewUpload, Error> {
+        let upload = new_upload(call, answer, protection)?;
+        if let Err(error) = self.check_key_was_taken(&answer.headers) {
+            self.abort_upload(address, &upload.id).await?;
+            return Err(error);
+        }
+        Ok(upload)
     }
 
     /// Sends a part until it has arrived as it was read.
@@ -229,7 +245,7 @@ impl Endpoint {
         let mut call = object_call("begin the copy to", Method::POST, address).query("uploads", "");
         call.headers = headers.clone();
         let answer = self.call(&call).await?;
-        Ok(new_upload(&call, &answer, Protection::Md5)?.id)
+        Ok(self.begun(address, &call, &answer, Protection::Md5).await?.id)
     }
 
     /// Joins copied parts: numbers and ETags.

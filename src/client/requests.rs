@@ -123,7 +123,12 @@ impl Endpoint {
 
     /// What is known of an object, with its checksum.
     pub async fn head_object(&self, address: &Address) -> Result<ObjectHead, Error> {
+        self.head(address, false).await
+    }
+
+    async fn head(&self, address: &Address, reads_copy_source: bool) -> Result<ObjectHead, Error> {
         let call = object_call("look at", Method::HEAD, address).header("x-amz-checksum-mode", "ENABLED");
+        let call = Call { reads_copy_source, ..call };
         let answer = self.call(&call).await?;
         object_head(&call.doing, &answer.headers)
     }
@@ -131,15 +136,25 @@ impl Endpoint {
     /// The same for somebody who wants to know why not. A HEAD that is refused has no document that says it, so a GET of one
     /// byte is asked.
     pub async fn look_at(&self, address: &Address) -> Result<ObjectHead, Error> {
-        let refused = match self.head_object(address).await {
+        self.look(address, false).await
+    }
+
+    /// The same for what is to be copied.
+    pub async fn look_at_copy_source(&self, address: &Address) -> Result<ObjectHead, Error> {
+        self.look(address, true).await
+    }
+
+    async fn look(&self, address: &Address, reads_copy_source: bool) -> Result<ObjectHead, Error> {
+        let refused = match self.head(address, reads_copy_source).await {
             Err(error @ Error::Refused { .. }) if error.code().is_none() => error,
             looked => return looked,
         };
         let call = object_call("look at", Method::GET, address).header("range", "bytes=0-0");
+        let call = Call { reads_copy_source, ..call };
         match self.call_once(&call).await {
             Err(error) if error.code().is_some() => Err(error),
             // It has told which region the bucket is in.
-            Ok(_) => self.head_object(address).await,
+            Ok(_) => self.head(address, reads_copy_source).await,
             Err(_) => Err(refused),
         }
     }
@@ -179,6 +194,7 @@ impl Endpoint {
         sent: Option<Digest>,
         answer: &Answer,
     ) -> Result<Written, Error> {
+        self.check_key_was_taken(&answer.headers)?;
         let etag = etag_of(&call.doing, &answer.headers)?;
         let echoed = checksum::object_from_headers(&answer.headers).ok().flatten();
         let is_right = match (sent, echoed) {
@@ -194,6 +210,18 @@ impl Endpoint {
             return Err(Error::Corrupt { doing: call.doing.clone(), reason });
         }
         Ok(Written { etag, checksum: echoed })
+    }
+
+    /// Fails if a server passes over the key that an object is to be encrypted with.
+    pub fn check_key_was_taken(&self, answer: &HeaderMap) -> Result<(), Error> {
+        match self.customer_keys.are_taken(answer) {
+            true => Ok(()),
+            false => {
+                let reason =
+                    "the server takes no notice of the key: it does not encrypt with keys of its clients";
+                Err(Error::Incomplete(reason.into()))
+            }
+        }
     }
 
     pub async fn delete_object(&self, address: &Address) -> Result<(), Error> {
@@ -221,12 +249,19 @@ impl Endpoint {
         self.parsed(&call, answers::delete_failures).await
     }
 
-    /// Copies an object on the server.
-    pub async fn copy_object(&self, source: &CopySource, to: &Address) -> Result<Written, Error> {
-        let mut call =
-            object_call("copy to", Method::PUT, to).header("x-amz-copy-source", source.to_header());
+    /// Copies an object on the server. `headers` say how the copy is encrypted.
+    pub async fn copy_object(
+        &self,
+        source: &CopySource,
+        to: &Address,
+        headers: &HeaderMap,
+    ) -> Result<Written, Error> {
+        let mut call = object_call("copy to", Method::PUT, to);
+        call.headers = headers.clone();
+        let mut call = call.header("x-amz-copy-source", source.to_header());
         call.idle = COMPLETE_TIMEOUT;
         let answer = self.call_checked(&call).await?;
+        self.check_key_was_taken(&answer.headers)?;
         written(&call.doing, "CopyObjectResult", &answer)
     }
 

@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use crate::client::call::{Call, Payload};
 use crate::client::credentials::Keys;
+use crate::client::customer_key::CustomerKeys;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
 use crate::client::regions::host_in;
@@ -28,6 +29,7 @@ pub(super) struct Signed {
     /// `None` without a signature.
     pub access_key_id: Option<String>,
     pub region: String,
+    pub has_customer_key: bool,
 }
 
 impl Endpoint {
@@ -61,6 +63,8 @@ impl Endpoint {
         let url = self.url(call, &region)?;
         let mut headers = call.headers.clone();
         headers.insert(header::HOST, host(&url)?);
+        self.customer_keys.add_to(call, &mut headers);
+        let has_customer_key = CustomerKeys::are_in(&headers);
         let payload = match &call.body {
             Payload::Bytes(bytes) => {
                 use sha2::Digest as _;
@@ -113,7 +117,7 @@ impl Endpoint {
             }
         };
         *request.headers_mut() = headers;
-        Ok(Prepared { request, outcome, signed: Signed { access_key_id, region } })
+        Ok(Prepared { request, outcome, signed: Signed { access_key_id, region, has_customer_key } })
     }
 
     /// Where a request goes: below the endpoint, which at AWS is another host in each region.
@@ -199,6 +203,7 @@ mod tests {
             path_style: None,
             ca_bundle: None,
             credentials: Credentials::new(Anonymous, clock.clone()),
+            customer_keys: CustomerKeys::default(),
             patience: Duration::from_secs(1),
             parallel_max: 4,
             bytes_per_s: None,

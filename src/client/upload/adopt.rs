@@ -30,6 +30,7 @@ impl Upload<'_> {
             journal.remove()?;
             return Ok(Adopted::Nothing);
         };
+        self.endpoint.customer_keys.check_begun_with(header.customer_key.as_deref(), self.address)?;
         let change = identity.change(&self.identity);
         if change == Change::Content {
             self.note("the file has changed since; starting over");

@@ -284,6 +284,7 @@ impl Upload<'_> {
             identity: Some(self.identity.clone()),
             algorithm: upload.protection.algorithm().name().to_owned(),
             headers: header_pairs(&self.options.headers),
+            customer_key: self.endpoint.customer_keys.digest(),
             started_ms: self.endpoint.now_ms(),
             ..self.journal_header()
         };

@@ -24,6 +24,7 @@ impl Upload<'_> {
         // A listing does not tell what describes an object.
         if let Target::Listed(object) = &target
             && self.options.wanted.is_empty()
+            && self.endpoint.customer_keys.is_empty()
             && let Some(done) = self.as_listed(object).await?
         {
             return Ok(Some(done));
@@ -33,7 +34,13 @@ impl Upload<'_> {
             // Somebody who may write but not read: then it is sent.
             Err(error) if error.status() == Some(403) => return Ok(None),
             // A HEAD cannot say why.
-            Err(Error::Refused { .. }) => self.endpoint.look_at(self.address).await?,
+            Err(Error::Refused { .. }) => match self.endpoint.look_at(self.address).await {
+                Err(error) if error.is_about_encryption() => {
+                    self.note("it is there with another encryption; sending it again");
+                    return Ok(None);
+                }
+                looked => looked?,
+            },
             head => head?,
         };
         let whole = self.source(Part { number: 1, offset: 0, len: self.identity.len });
@@ -41,7 +48,8 @@ impl Upload<'_> {
         if !has_bytes_of(self.endpoint, self.address, &head, &whole, &doing).await? {
             return Ok(None);
         }
-        if !is_described(&head.headers, &self.options.wanted) {
+        let is_encrypted = self.endpoint.customer_keys.are_taken(&head.headers);
+        if !is_encrypted || !is_described(&head.headers, &self.options.wanted) {
             self.note("it is there with another description; sending it again");
             return Ok(None);
         }

@@ -2,6 +2,7 @@
 
 mod command;
 mod downloads;
+mod encryption;
 mod faults;
 mod keys;
 mod kills;

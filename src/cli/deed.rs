@@ -15,6 +15,9 @@ pub struct Deed {
     /// Print what was done as JSON, one object a line
     #[arg(long)]
     pub json: bool,
+    /// Print failures only
+    #[arg(short, long, conflicts_with_all = ["json", "dry_run"])]
+    pub quiet: bool,
 }
 
 impl Deed {
@@ -29,7 +32,7 @@ impl Deed {
 
     /// It is done. `text` is for people; without it they are not told, as they asked for just this.
     pub fn done(&self, event: &str, what: impl ToString, more: &[(&str, Value)], text: Option<String>) {
-        if self.json || text.is_some() {
+        if self.json || text.is_some() && !self.quiet {
             self.tell(event, what, more, &text.unwrap_or_default());
         }
     }

@@ -168,10 +168,12 @@ where
                 }
             }
             session.display.clear();
+            let command = (on_stop == OnStop::Resume).then(command_line);
             eprintln!("dovetail: interrupted");
-            if on_stop == OnStop::Resume {
-                eprintln!("The same command goes on where this stopped:\n  {}", command_line());
+            if let Some(command) = &command {
+                eprintln!("The same command goes on where this stopped:\n  {command}");
             }
+            session.tally.tell(&Event::Interrupted { command });
             INTERRUPTED
         }
     }

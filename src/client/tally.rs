@@ -34,6 +34,8 @@ pub enum Event {
     Failed { what: String, to: Option<String>, error: String, advice: Option<String>, resumable: bool },
     /// Where everything together stands; once a second while bytes move.
     Progress(Snapshot),
+    /// Somebody stopped the command. `command` goes on where it stopped, where something can.
+    Interrupted { command: Option<String> },
     /// The end.
     Summary { files: u64, failed: u64, bytes: u64, moved_bytes: u64, seconds: f64, retries: u64 },
 }

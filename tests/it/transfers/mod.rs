@@ -4,6 +4,7 @@ mod command;
 mod downloads;
 mod encryption;
 mod faults;
+mod interrupts;
 mod keys;
 mod kills;
 mod other_server;

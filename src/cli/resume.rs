@@ -93,7 +93,9 @@ impl ResumeArgs {
     fn transfers(&self) -> Result<BTreeMap<(String, bool), Vec<Header>>, Error> {
         let mut found: BTreeMap<(String, bool), Vec<Header>> = BTreeMap::new();
         let wanted: Vec<_> = self.files.iter().map(|file| absolute(file)).collect();
-        for (header, _) in transfer::journals().all()? {
+        let journals = transfer::journals();
+        transfer::tell_damaged(&journals)?;
+        for (header, _) in journals.all()? {
             if wanted.is_empty() || wanted.contains(&header.path) {
                 let place = (header.endpoint.clone(), header.customer_key.is_some());
                 found.entry(place).or_default().push(header);

@@ -247,6 +247,15 @@ pub fn journals() -> Journals {
     Journals::new(folder.unwrap_or_else(|_| PathBuf::from(".")).join("dovetail").join("transfers"))
 }
 
+/// Names journals that cannot be read, for commands that go by journals alone.
+pub fn tell_damaged(journals: &Journals) -> Result<(), Error> {
+    for path in journals.damaged()? {
+        let advice = "run the `put` or `get` again that began it, which says what is left on the server";
+        eprintln!("dovetail: the journal {} is damaged: {advice}", path.display());
+    }
+    Ok(())
+}
+
 /// This command, as one would type it again.
 fn command_line() -> String {
     std::env::args_os().map(|argument| quoted(&argument.to_string_lossy())).collect::<Vec<_>>().join(" ")

@@ -91,7 +91,9 @@ impl UploadsArgs {
 
     fn mine(&self) -> Result<(), Error> {
         let now_ms = Clock::system().now_ms();
-        for (header, arrived) in transfer::journals().all()? {
+        let journals = transfer::journals();
+        transfer::tell_damaged(&journals)?;
+        for (header, arrived) in journals.all()? {
             let total = header.len.div_ceil(header.part_len.max(1)).max(1);
             if self.json {
                 print_line(json!({

@@ -23,7 +23,7 @@ use crate::client::answers::ListedObject;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
 use crate::client::fetch::{Checks, Range, fetch, is_intact};
-use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
+use crate::client::journal::{Direction, Entry, Header, Journal, Journals, Left};
 use crate::client::part_file::{PartFile, discard, part_path};
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::ObjectHead;
@@ -106,7 +106,16 @@ pub async fn get_file(
 
 impl Download<'_> {
     async fn run(&self, known: Known) -> Result<Done, Error> {
-        let journal = self.journals.open_soon(&self.journal_header()).await?;
+        let journal = match self.journals.open_soon(&self.journal_header()).await? {
+            Left::Nothing => None,
+            Left::Journal(journal) => Some(*journal),
+            Left::Damaged(damaged) => {
+                let aside = damaged.path.display();
+                let text = format!("its journal is damaged and was set aside as {aside}; starting over");
+                self.endpoint.tally.note(self.address, text);
+                None
+            }
+        };
         if let Some(journal) = &journal {
             let begun = journal.header.customer_key.as_deref();
             self.endpoint.customer_keys.check_begun_with(begun, self.address)?;
@@ -398,7 +407,7 @@ impl Download<'_> {
 
     /// Removes what an earlier run has left.
     fn forget(&self) -> Result<(), Error> {
-        if let Some(journal) = self.journals.open(&self.journal_header())? {
+        if let Left::Journal(journal) = self.journals.open(&self.journal_header())? {
             journal.remove()?;
         }
         discard(&self.part_path).map_err(|error| self.file_error(error))

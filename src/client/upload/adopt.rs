@@ -6,14 +6,17 @@ use dovetail_digest::Algorithm;
 
 use super::{Done, Session, Upload, header_pairs};
 use crate::base::limits::PART_NUMBER_MAX;
-use crate::client::answers::ListedPart;
+use crate::client::answers::{ListedPart, OpenUpload};
 use crate::client::endpoint::Protection;
 use crate::client::error::Error;
 use crate::client::identity::Change;
-use crate::client::journal::Journal;
+use crate::client::journal::{Damaged, Journal};
 use crate::client::multipart::{NewUpload, SentPart};
 use crate::client::plan::Plan;
 use crate::client::sent_part::{remembered, sent_before};
+
+/// So many open uploads of one key are named.
+const TOLD_MAX: usize = 3;
 
 /// What a journal led to.
 pub(super) enum Adopted {
@@ -97,15 +100,48 @@ impl Upload<'_> {
         Ok(Adopted::Nothing)
     }
 
-    /// Finds the newest open upload of the key, whoever began it, if its parts have the lengths of a plan.
+    /// Goes on with the newest open upload of the key, whoever began it.
     pub(super) async fn adopt_from_server(&self) -> Result<Option<Session>, Error> {
-        let uploads = self.endpoint.list_uploads(self.address).await?;
-        let mine = uploads.into_iter().filter(|upload| upload.key == self.address.key);
-        let Some(found) = mine.max_by_key(|upload| upload.initiated_s) else {
+        let Some(found) = self.open_uploads().await?.into_iter().max_by_key(|upload| upload.initiated_s)
+        else {
             self.note("the server has no open upload of this key");
             return Ok(None);
         };
-        let parts = self.endpoint.list_parts(self.address, &found.id).await?;
+        self.adopt_open(found.id).await
+    }
+
+    /// What is left of a journal may name its upload; then that one goes on. Of any other that is open nobody knows whose it is, so
+    /// it is only told how to be rid of it.
+    pub(super) async fn adopt_damaged(&self, damaged: &Damaged) -> Result<Option<Session>, Error> {
+        self.note(&format!("its journal is damaged and was set aside as {}", damaged.path.display()));
+        let uploads = match self.open_uploads().await {
+            Err(error @ Error::Refused { .. }) => {
+                self.note(&format!("an upload of it may still be open on the server: {error}"));
+                return Ok(None);
+            }
+            uploads => uploads?,
+        };
+        if let Some(id) = damaged.upload_id.as_ref().filter(|id| uploads.iter().any(|open| open.id == **id)) {
+            return self.adopt_open(id.clone()).await;
+        }
+        for open in uploads.iter().take(TOLD_MAX) {
+            self.note(&format!(
+                "the server has an open upload of this key, perhaps of another machine's; `dovetail abort {} --upload-id {}` drops it",
+                self.address, open.id
+            ));
+        }
+        Ok(None)
+    }
+
+    async fn open_uploads(&self) -> Result<Vec<OpenUpload>, Error> {
+        let mut uploads = self.endpoint.list_uploads(self.address).await?;
+        uploads.retain(|upload| upload.key == self.address.key);
+        Ok(uploads)
+    }
+
+    /// Compares the parts of an open upload with the file, if they have the lengths of a plan.
+    async fn adopt_open(&self, id: String) -> Result<Option<Session>, Error> {
+        let parts = self.endpoint.list_parts(self.address, &id).await?;
         let part_len = parts.iter().map(|part| part.len).max().unwrap_or(self.plan.part_len);
         let plan = Plan { len: self.identity.len, part_len };
         let fits = |part: &ListedPart| {
@@ -120,12 +156,8 @@ impl Upload<'_> {
             |part: &ListedPart| part.checksum.is_some_and(|(algorithm, _)| algorithm == Algorithm::Crc64Nvme);
         let protection =
             if !parts.is_empty() && parts.iter().all(crc) { Protection::Crc64 } else { Protection::Md5 };
-        self.note(&format!(
-            "comparing the {} parts of the open upload {} with the file",
-            parts.len(),
-            found.id
-        ));
-        let upload = NewUpload { id: found.id, protection };
+        self.note(&format!("comparing the {} parts of the open upload {} with the file", parts.len(), id));
+        let upload = NewUpload { id, protection };
         let journal = self.create_journal(&upload, plan).await?;
         let doubtful = parts.into_iter().map(|part| (part.number, part)).collect();
         Ok(Some(Session { journal, upload, plan, sent: BTreeMap::new(), doubtful }))

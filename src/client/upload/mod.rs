@@ -32,7 +32,7 @@ use crate::client::chunks::CHUNK_LEN;
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::{Class, Error};
 use crate::client::identity::FileIdentity;
-use crate::client::journal::{Direction, Entry, Header, Journal, Journals};
+use crate::client::journal::{Direction, Entry, Header, Journal, Journals, Left};
 use crate::client::multipart::{NewUpload, SentPart, combined, composite_etag};
 use crate::client::plan::{Part, Plan};
 use crate::client::requests::Written;
@@ -191,17 +191,18 @@ async fn open(
 
 impl Upload<'_> {
     async fn run(&self, target: Target) -> Result<Done, Error> {
-        let journal = match self.may_have_journal {
+        let left = match self.may_have_journal {
             true => self.journals.open_soon(&self.journal_header()).await?,
-            false => None,
+            false => Left::Nothing,
         };
-        let mut session = match journal {
-            Some(journal) => match self.adopt(journal).await? {
+        let mut session = match left {
+            Left::Journal(journal) => match self.adopt(*journal).await? {
                 Adopted::Done(done) => return Ok(done),
                 Adopted::Session(session) => Some(*session),
                 Adopted::Nothing => None,
             },
-            None => None,
+            Left::Damaged(damaged) => self.adopt_damaged(&damaged).await?,
+            Left::Nothing => None,
         };
         if session.is_none() && self.options.resume_from_server {
             session = self.adopt_from_server().await?;

@@ -1,9 +1,11 @@
 //! `dovetail put` and `get` through a network that does everything wrong, killed at any moment, and resumed.
 
 mod command;
+mod damage;
 mod downloads;
 mod encryption;
 mod faults;
+mod folders;
 mod interrupts;
 mod keys;
 mod kills;
@@ -11,6 +13,7 @@ mod other_server;
 mod proxy;
 mod regions;
 mod resume;
+mod stopped;
 mod versions;
 
 use crate::gateway::Gateway;

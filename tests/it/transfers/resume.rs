@@ -3,61 +3,10 @@
 use std::time::Duration;
 
 use super::command::Machine;
-use super::proxy::{Fault, Proxy};
+use super::proxy::Fault;
+use super::stopped::{LEN, PUT, REST, Stopped, TARGET, about};
 use super::{gateway, object};
-use crate::gateway::Gateway;
 use crate::seed::Seed;
-
-const LEN: usize = 22 << 20;
-
-/// A machine whose upload of `file` has stopped after two parts of five.
-struct Stopped {
-    gateway: Gateway,
-    proxy: Proxy,
-    machine: Machine,
-    bytes: Vec<u8>,
-    seed: Seed,
-}
-
-const TARGET: &str = "s3://transfers/key";
-const PUT: [&str; 7] = ["put", "file", TARGET, "--part-size", "5M", "--patience", "1"];
-
-impl Stopped {
-    async fn new() -> Stopped {
-        let mut seed = Seed::new(7);
-        let gateway = gateway().await;
-        let proxy = Proxy::start(&gateway.endpoint(), 1).await;
-        let machine = Machine::new(&proxy.endpoint());
-        let bytes = machine.file("file", LEN, &mut seed);
-        proxy.choose(|method, target, _| {
-            let late = ["3", "4", "5"].iter().any(|number| target.contains(&format!("partNumber={number}&")));
-            if method == "PUT" && late { Fault::Refuse(500) } else { Fault::None }
-        });
-        machine.run(&PUT).await.expect(3);
-        assert_eq!(machine.journals(), 1);
-        proxy.choose(|_, _, _| Fault::None);
-        Stopped { gateway, proxy, machine, bytes, seed }
-    }
-
-    /// Bytes of parts that a command sends.
-    async fn sent_by(&self, arguments: &[&str], words: &str) -> u64 {
-        let before = self.proxy.part_bytes();
-        self.machine.run(arguments).await.expect(0).expect_words(words);
-        self.proxy.part_bytes() - before
-    }
-
-    async fn has(&self, bytes: &[u8]) {
-        assert!(object(&self.gateway, "key").await == bytes, "the object has other bytes than the file");
-        assert_eq!(self.machine.journals(), 0);
-    }
-}
-
-/// What is sent for so many bytes, with framing.
-fn about(sent: u64, len: usize) -> bool {
-    (len as u64..len as u64 + 10_000).contains(&sent)
-}
-
-const REST: usize = LEN - (10 << 20);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_command_sends_only_the_rest() {
@@ -280,79 +229,4 @@ async fn an_object_that_changes_during_a_download_is_fetched_anew() {
     let said = stopped.machine.run(&get).await.expect(0);
     assert!(!is_stopped || said.stderr.contains("changed on the server"), "{}", said.stderr);
     assert!(std::fs::read(stopped.machine.path("copy")).unwrap() == bytes);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn folders_go_up_and_come_down() {
-    let stopped = Stopped::new().await;
-    let machine = &stopped.machine;
-    let mut seed = Seed::new(3);
-    std::fs::create_dir_all(machine.path("tree/sub/deep")).unwrap();
-    let mut files = Vec::new();
-    for index in 0..30u64 {
-        let name = match index % 3 {
-            0 => format!("tree/file {index} +&%"),
-            1 => format!("tree/sub/{index}"),
-            _ => format!("tree/sub/deep/ü{index}"),
-        };
-        let len = seed.below(50_000) as usize;
-        let bytes = machine.file(&name, len, &mut seed);
-        files.push((name, bytes));
-    }
-    machine.run(&["put", "-r", "tree", "s3://transfers/up/"]).await.expect(0).expect_words("30 files");
-    machine.run(&["put", "-r", "tree", "s3://transfers/up/"]).await.expect(0).expect_words("(0 B sent)");
-    machine.run(&["get", "-r", "s3://transfers/up/", "back"]).await.expect(0).expect_words("30 files");
-    for (name, bytes) in files {
-        let back = machine.path(&name.replacen("tree", "back", 1));
-        assert!(std::fs::read(back).unwrap() == bytes, "{name}");
-    }
-    let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
-    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 30);
-    machine.run(&["cp", "s3://transfers/up/sub/1", "s3://transfers/copied"]).await.expect(0);
-    machine.run(&["cp", "s3://transfers/up/sub/1", "s3://transfers/up/subaltern"]).await.expect(0);
-    machine.run(&["get", "-r", "s3://transfers/up/sub", "sub"]).await.expect(0).expect_words("20 files");
-    assert!(!machine.path("sub/subaltern").exists());
-    let some = ["get", "-r", "s3://transfers/up", "some", "--include", "sub/*", "--exclude", "*/deep/*"];
-    machine.run(&some).await.expect(0).expect_words("10 files");
-    machine.run(&["get", "s3://transfers/up/sub/1", "some", "--exclude", "*"]).await.expect(2);
-    let put = ["put", "-r", "some", "s3://transfers/some", "--exclude", "*1"];
-    machine.run(&put).await.expect(0).expect_words("9 files");
-    machine
-        .run(&["cp", "-r", "s3://transfers/some", "s3://transfers/other", "--include", "*5"])
-        .await
-        .expect(0);
-    machine.run(&["rm", "-r", "s3://transfers/some", "--exclude", "*8"]).await.expect(0);
-    let left = machine.run(&["ls", "-r", "s3://transfers"]).await.expect(0);
-    let left = String::from_utf8(left.stdout).unwrap();
-    let ends = |text: &str| left.lines().filter(|line| line.contains(text)).count();
-    assert_eq!((ends(" other/sub/"), ends(" some/sub/")), (1, 1), "{left}");
-    machine.run(&["rm", "-r", "s3://transfers/some"]).await.expect(0);
-    machine.run(&["rm", "-rq", "s3://transfers/other"]).await.expect(0);
-    machine.run(&["rm", "-q", "--json", "s3://transfers/other"]).await.expect(2);
-    machine.run(&["rm", "-r", "s3://transfers/up/sub"]).await.expect(0);
-    let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
-    let listed = String::from_utf8(listed.stdout).unwrap();
-    assert_eq!(listed.lines().count(), 11, "a folder ends at its slash: {listed}");
-    assert!(listed.contains("subaltern"));
-    machine.run(&["cp", "-r", "s3://transfers/up", "s3://transfers/up/below"]).await.expect(2);
-    machine.run(&["mb", "s3://transfers-copied"]).await.expect(0);
-    machine.run(&["cp", "-r", "s3://transfers/up", "s3://transfers-copied/to"]).await.expect(0);
-    let copied = machine.run(&["ls", "-r", "s3://transfers-copied/to/"]).await.expect(0);
-    assert_eq!(String::from_utf8(copied.stdout).unwrap().lines().count(), 11);
-    let said = machine.run(&["rb", "s3://transfers-copied"]).await.expect(1);
-    said.expect_words("dovetail rm -r");
-    machine.run(&["rm", "-r", "s3://transfers-copied"]).await.expect(0);
-    machine.run(&["ls", "s3://transfers-copied"]).await.expect(0);
-    machine.run(&["rb", "s3://transfers-copied"]).await.expect(0);
-    machine.run(&["ls", "s3://transfers-copied"]).await.expect(1);
-    machine.run(&["rm", "-r", "s3://transfers/up/"]).await.expect(0);
-    let said = machine.run(&["get", "-r", "s3://transfers/up/", "none"]).await.expect(1);
-    said.expect_words("there is nothing in s3://transfers/up/");
-    machine.run(&["ls", "s3://transfers/up"]).await.expect(1).expect_words("there is nothing under");
-    let listed = machine.run(&["ls", "s3://transfers"]).await.expect(0);
-    assert!(String::from_utf8(listed.stdout).unwrap().trim().ends_with("copied"));
-    let url = machine.run(&["presign", "s3://transfers/copied"]).await.expect(0);
-    let url = String::from_utf8(url.stdout).unwrap();
-    let answer = reqwest::get(url.trim()).await.unwrap();
-    assert_eq!(answer.status(), 200);
 }

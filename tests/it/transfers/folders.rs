@@ -1,0 +1,79 @@
+//! Folders and prefixes, and the commands that take them.
+
+use super::stopped::Stopped;
+use crate::seed::Seed;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn folders_go_up_and_come_down() {
+    let stopped = Stopped::new().await;
+    let machine = &stopped.machine;
+    let mut seed = Seed::new(3);
+    std::fs::create_dir_all(machine.path("tree/sub/deep")).unwrap();
+    let mut files = Vec::new();
+    for index in 0..30u64 {
+        let name = match index % 3 {
+            0 => format!("tree/file {index} +&%"),
+            1 => format!("tree/sub/{index}"),
+            _ => format!("tree/sub/deep/ü{index}"),
+        };
+        let len = seed.below(50_000) as usize;
+        let bytes = machine.file(&name, len, &mut seed);
+        files.push((name, bytes));
+    }
+    machine.run(&["put", "-r", "tree", "s3://transfers/up/"]).await.expect(0).expect_words("30 files");
+    machine.run(&["put", "-r", "tree", "s3://transfers/up/"]).await.expect(0).expect_words("(0 B sent)");
+    machine.run(&["get", "-r", "s3://transfers/up/", "back"]).await.expect(0).expect_words("30 files");
+    for (name, bytes) in files {
+        let back = machine.path(&name.replacen("tree", "back", 1));
+        assert!(std::fs::read(back).unwrap() == bytes, "{name}");
+    }
+    let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 30);
+    machine.run(&["cp", "s3://transfers/up/sub/1", "s3://transfers/copied"]).await.expect(0);
+    machine.run(&["cp", "s3://transfers/up/sub/1", "s3://transfers/up/subaltern"]).await.expect(0);
+    machine.run(&["get", "-r", "s3://transfers/up/sub", "sub"]).await.expect(0).expect_words("20 files");
+    assert!(!machine.path("sub/subaltern").exists());
+    let some = ["get", "-r", "s3://transfers/up", "some", "--include", "sub/*", "--exclude", "*/deep/*"];
+    machine.run(&some).await.expect(0).expect_words("10 files");
+    machine.run(&["get", "s3://transfers/up/sub/1", "some", "--exclude", "*"]).await.expect(2);
+    let put = ["put", "-r", "some", "s3://transfers/some", "--exclude", "*1"];
+    machine.run(&put).await.expect(0).expect_words("9 files");
+    machine
+        .run(&["cp", "-r", "s3://transfers/some", "s3://transfers/other", "--include", "*5"])
+        .await
+        .expect(0);
+    machine.run(&["rm", "-r", "s3://transfers/some", "--exclude", "*8"]).await.expect(0);
+    let left = machine.run(&["ls", "-r", "s3://transfers"]).await.expect(0);
+    let left = String::from_utf8(left.stdout).unwrap();
+    let ends = |text: &str| left.lines().filter(|line| line.contains(text)).count();
+    assert_eq!((ends(" other/sub/"), ends(" some/sub/")), (1, 1), "{left}");
+    machine.run(&["rm", "-r", "s3://transfers/some"]).await.expect(0);
+    machine.run(&["rm", "-rq", "s3://transfers/other"]).await.expect(0);
+    machine.run(&["rm", "-q", "--json", "s3://transfers/other"]).await.expect(2);
+    machine.run(&["rm", "-r", "s3://transfers/up/sub"]).await.expect(0);
+    let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert_eq!(listed.lines().count(), 11, "a folder ends at its slash: {listed}");
+    assert!(listed.contains("subaltern"));
+    machine.run(&["cp", "-r", "s3://transfers/up", "s3://transfers/up/below"]).await.expect(2);
+    machine.run(&["mb", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["cp", "-r", "s3://transfers/up", "s3://transfers-copied/to"]).await.expect(0);
+    let copied = machine.run(&["ls", "-r", "s3://transfers-copied/to/"]).await.expect(0);
+    assert_eq!(String::from_utf8(copied.stdout).unwrap().lines().count(), 11);
+    let said = machine.run(&["rb", "s3://transfers-copied"]).await.expect(1);
+    said.expect_words("dovetail rm -r");
+    machine.run(&["rm", "-r", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["ls", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["rb", "s3://transfers-copied"]).await.expect(0);
+    machine.run(&["ls", "s3://transfers-copied"]).await.expect(1);
+    machine.run(&["rm", "-r", "s3://transfers/up/"]).await.expect(0);
+    let said = machine.run(&["get", "-r", "s3://transfers/up/", "none"]).await.expect(1);
+    said.expect_words("there is nothing in s3://transfers/up/");
+    machine.run(&["ls", "s3://transfers/up"]).await.expect(1).expect_words("there is nothing under");
+    let listed = machine.run(&["ls", "s3://transfers"]).await.expect(0);
+    assert!(String::from_utf8(listed.stdout).unwrap().trim().ends_with("copied"));
+    let url = machine.run(&["presign", "s3://transfers/copied"]).await.expect(0);
+    let url = String::from_utf8(url.stdout).unwrap();
+    let answer = reqwest::get(url.trim()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+}

@@ -11,6 +11,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use dovetail_digest::{Algorithm, Digest};
@@ -68,6 +69,8 @@ struct Download<'a> {
     address: &'a Address,
     path: PathBuf,
     part_path: PathBuf,
+    /// Bytes of ranges that are there, in this attempt.
+    arrived_len: Arc<AtomicU64>,
 }
 
 /// How an object is cut into ranges, and what is known of them.
@@ -89,13 +92,15 @@ pub async fn get_file(
     let doing = format!("write {}", path.display());
     let path = std::path::absolute(path).map_err(|error| Error::file(&doing, error))?;
     let part_path = part_path(&path);
-    let download = Download { endpoint, journals, options, address, path, part_path };
+    let arrived_len = Arc::default();
+    let download = Download { endpoint, journals, options, address, path, part_path, arrived_len };
     for _ in 0..STARTS_MAX {
         // What was known when an object has changed meanwhile is known no more.
         match download.run(std::mem::replace(&mut known, Known::Nothing)).await {
             Err(error) if error.status() == Some(412) => {
                 endpoint.tally.note(address, "the object has changed on the server; starting over");
-                download.forget()?;
+                endpoint.tally.discard(download.arrived_len.swap(0, Ordering::Relaxed));
+                download.forget().await?;
             }
             result => return result,
         }
@@ -205,6 +210,7 @@ impl Download<'_> {
             cut.checks.filter(|checks| checks.part_len == plan.part_len && checks.algorithm == cut.algorithm);
         let cut = Cut { plan, checks, ..cut };
         self.tell_start(&journal, plan);
+        self.endpoint.bound_by_rate(plan.part_len);
         let digests = self.fetch_parts(&mut journal, &head, &cut, &file).await?;
         let whole = plan.parts().fold(dovetail_digest::digest(cut.algorithm, b""), |whole, part| {
             dovetail_digest::combine(cut.algorithm, &whole, &digests[&part.number], part.len)
@@ -269,7 +275,7 @@ impl Download<'_> {
             let file = self.blocking(move || PartFile::open(&part_path)).await?;
             return Ok((journal, Arc::new(file)));
         }
-        self.forget()?;
+        self.forget().await?;
         let file = self.create_part_file(head.len).await?;
         let header = Header {
             len: head.len,
@@ -312,16 +318,19 @@ impl Download<'_> {
             };
             let before = journal.entries.get(&part.number).and_then(|entry| digest_from_hex(&entry.digest));
             let (endpoint, file) = (Arc::clone(self.endpoint), Arc::clone(file));
+            let arrived_len = Arc::clone(&self.arrived_len);
             running.push(AbortOnDropHandle::new(self.endpoint.around.tasks.spawn(async move {
                 let _permit = permit;
                 if let Some(before) = before
                     && is_intact(&endpoint, &file, &range, before).await?
                 {
                     endpoint.tally.keep(part.len);
+                    arrived_len.fetch_add(part.len, Ordering::Relaxed);
                     return Ok((part.number, before, false));
                 }
                 let (digest, _) = fetch(&endpoint, &range, &Sink::File(file)).await?;
                 endpoint.workers.succeeded(part.len);
+                arrived_len.fetch_add(part.len, Ordering::Relaxed);
                 Ok((part.number, digest, true))
             })));
         }
@@ -405,12 +414,13 @@ impl Download<'_> {
         done.map_err(io::Error::other).flatten().map_err(|error| self.file_error(error))
     }
 
-    /// Removes what an earlier run has left.
-    fn forget(&self) -> Result<(), Error> {
+    /// Removes what an earlier run has left. What is left of this one lets go meanwhile: its tasks may be waiting for this thread.
+    async fn forget(&self) -> Result<(), Error> {
         if let Left::Journal(journal) = self.journals.open(&self.journal_header())? {
             journal.remove()?;
         }
-        discard(&self.part_path).map_err(|error| self.file_error(error))
+        let part_path = self.part_path.clone();
+        self.blocking(move || discard(&part_path)).await
     }
 
     fn tell_start(&self, journal: &Journal, plan: Plan) {

@@ -178,6 +178,13 @@ impl Endpoint {
         self.protection.store(protection.to_byte(), Ordering::Relaxed);
     }
 
+    /// Parts of this length begin to move: where the rate is limited, only so many at once as it fills.
+    pub fn bound_by_rate(&self, part_len: u64) {
+        if let Some(count) = self.around.throttle.parts_at_once(part_len) {
+            self.workers.bound(count);
+        }
+    }
+
     pub fn attempts(&self) -> Attempts<'_> {
         Attempts { endpoint: self, failures: 0, has_refreshed: false }
     }

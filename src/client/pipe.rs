@@ -85,6 +85,7 @@ pub async fn put_pipe<R: Read + Send + 'static>(
         let source = first.map_or(Source::Memory(bytes::Bytes::new()), |(_, source)| source);
         return put_whole(endpoint, source, address, options, pipe).await;
     }
+    endpoint.bound_by_rate(first_len);
     let upload = endpoint.create_upload(address, &options.headers).await?;
     endpoint.tally.tell(&Event::Started {
         what: address.to_string(),

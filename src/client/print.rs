@@ -34,6 +34,7 @@ pub async fn get_pipe<W: io::Write + Send + 'static>(
     endpoint.tally.add_len(head.len);
     let part_len = options.part_len.unwrap_or(PIPE_RANGE_LEN);
     let plan = Plan::new(head.len, Some(part_len), &Limits::default())?;
+    endpoint.bound_by_rate(plan.part_len);
     let ahead = (memory_len / plan.part_len).clamp(1, endpoint.workers.limit_max() as u64) as usize;
     let expected = head.whole_digest();
     let algorithm = expected.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);

@@ -67,7 +67,7 @@ pub struct Tally {
     total_len: AtomicU64,
     kept_len: AtomicU64,
     moved_len: AtomicU64,
-    /// Bytes that moved in vain, and move again.
+    /// Bytes that moved in vain or were kept in vain, and move again.
     wasted_len: AtomicU64,
     parts_in_flight: AtomicU64,
     retries: AtomicU64,
@@ -127,9 +127,9 @@ impl Tally {
         self.kept_len.fetch_add(len, Ordering::Relaxed);
     }
 
-    /// A transfer starts over: what was kept is not.
-    pub fn unkeep(&self, len: u64) {
-        self.kept_len.fetch_sub(len, Ordering::Relaxed);
+    /// A transfer starts over: what was kept or has arrived of it is worth nothing.
+    pub fn discard(&self, len: u64) {
+        self.wasted_len.fetch_add(len, Ordering::Relaxed);
     }
 
     pub fn file_done(&self) {
@@ -139,12 +139,12 @@ impl Tally {
     pub fn snapshot(&self) -> Snapshot {
         let load = |number: &AtomicU64| number.load(Ordering::Relaxed);
         let moved_len = load(&self.moved_len);
-        let useful_len = moved_len.saturating_sub(load(&self.wasted_len));
+        let arrived_len = load(&self.kept_len) + moved_len;
         Snapshot {
             files_total: load(&self.files_total),
             files_done: load(&self.files_done),
             total_len: load(&self.total_len),
-            done_len: load(&self.kept_len) + useful_len,
+            done_len: arrived_len.saturating_sub(load(&self.wasted_len)),
             moved_len,
             parts_in_flight: load(&self.parts_in_flight),
             retries: load(&self.retries),
@@ -218,5 +218,7 @@ mod tests {
         meter.finish();
         drop(meter);
         assert_eq!((tally.snapshot().done_len, tally.snapshot().parts_in_flight), (100, 0));
+        tally.discard(100);
+        assert_eq!((tally.snapshot().done_len, tally.snapshot().moved_len), (0, 130), "it starts over");
     }
 }

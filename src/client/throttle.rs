@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// A part takes about this long at least when many share the rate: what is in flight is lost with the process.
+const PART_TIME: Duration = Duration::from_secs(10);
+/// While one part waits for its answer, another one moves.
+const PARTS_MIN: u64 = 2;
+
 /// Hands out time: whoever moves bytes asks how long to wait first.
 #[derive(Debug)]
 pub struct Throttle {
@@ -23,6 +28,14 @@ impl Throttle {
         self.bytes_per_s.is_some()
     }
 
+    /// How many parts of a length the rate fills in a sensible time; `None` without a limit. More would each take longer, and none be done
+    /// earlier.
+    pub fn parts_at_once(&self, part_len: u64) -> Option<usize> {
+        let rate = self.bytes_per_s?;
+        let count = rate.saturating_mul(PART_TIME.as_secs()) / part_len.max(1);
+        Some(usize::try_from(count.max(PARTS_MIN)).unwrap_or(usize::MAX))
+    }
+
     /// How long to wait before moving `len` bytes. The time is taken, whether or not they move.
     pub fn reserve(&self, len: u64) -> Duration {
         let Some(rate) = self.bytes_per_s else { return Duration::ZERO };
@@ -37,6 +50,23 @@ impl Throttle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_low_rate_is_shared_by_few_parts() {
+        let mib = 1 << 20;
+        for (rate, part_len, expected) in [
+            (2 * mib, 16 * mib, Some(2)),
+            (mib / 10, 16 * mib, Some(2)),
+            (10 * mib, 16 * mib, Some(6)),
+            (100 * mib, 16 * mib, Some(62)),
+            (10 * mib, 5 * mib, Some(20)),
+            (u64::MAX, 0, Some(usize::MAX)),
+            (0, 16 * mib, None),
+        ] {
+            assert_eq!(Throttle::new(Some(rate)).parts_at_once(part_len), expected, "{rate} {part_len}");
+        }
+        assert_eq!(Throttle::new(None).parts_at_once(mib), None);
+    }
 
     #[tokio::test(start_paused = true)]
     async fn spreads_bytes_over_time() {

@@ -222,6 +222,7 @@ impl Upload<'_> {
             };
             let kept_len: u64 = current.sent.values().map(|part| part.len).sum();
             self.tell_start(&current, kept_len);
+            self.endpoint.bound_by_rate(current.plan.part_len);
             match self.finish(&mut current).await {
                 Ok(written) => {
                     current.journal.remove()?;
@@ -230,7 +231,7 @@ impl Upload<'_> {
                 Err(error) if error.is_no_such_upload() => {
                     self.note("the server has forgotten the upload; starting over");
                     let sent_len: u64 = current.sent.values().map(|part| part.len).sum();
-                    self.endpoint.tally.unkeep(kept_len.min(sent_len));
+                    self.endpoint.tally.discard(sent_len);
                     current.journal.remove()?;
                 }
                 Err(error) => {

@@ -161,8 +161,52 @@ async fn what_cannot_be_looked_at_is_told_with_its_reason_and_what_to_do() {
         (&["stat", "s3://no-such-bucket/key"], "NoSuchBucket"),
         (&["get", "s3://transfers/key", "copy"], "NoSuchKey"),
         (&["get", "s3://transfers/key", "copy", "--no-sign-request"], "leave --no-sign-request out"),
-        (&["get", "s3://transfers/key", "copy", "--region", "eu-north-1"], "use --region us-east-1"),
+        (&["get", "s3://transfers/key", "copy", "--region", "eu-north-1"], "NoSuchKey"),
     ] {
         machine.run(arguments).await.expect(1).expect_words(words);
     }
+}
+
+/// An object that is replaced while its ranges come in, whoever kept some of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn ranges_that_were_given_up_are_not_counted_as_done() {
+    const LEN: usize = 22 << 20;
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), 1).await;
+    let machine = Machine::new(&proxy.endpoint());
+    let mut seed = Seed::new(31);
+    machine.file("file", LEN, &mut seed);
+    let put = ["put", "file", "s3://transfers/key", "--part-size", "5M"];
+    machine.run(&put).await.expect(0);
+    let is_range = |method: &str, target: &str| method == "GET" && target == "/transfers/key";
+    let first = std::sync::atomic::AtomicUsize::new(0);
+    proxy.choose(move |method, target, _| {
+        match is_range(method, target) && first.fetch_add(1, std::sync::atomic::Ordering::SeqCst) >= 2 {
+            true => Fault::Refuse(500),
+            false => Fault::None,
+        }
+    });
+    let get = ["get", "--json", "s3://transfers/key", "copy", "--part-size", "5M"];
+    let mut command = machine.command(&get);
+    let download = command.stdout(std::process::Stdio::piped()).spawn().expect("the client can be started");
+    let arrived = || {
+        let exchanges = proxy.exchanges();
+        let ranges = exchanges.iter().filter(|exchange| is_range(&exchange.method, &exchange.target));
+        ranges.filter(|exchange| exchange.delivered == Some(206)).count()
+    };
+    while arrived() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let bytes = seed.bytes(LEN);
+    let put = gateway.client().send("PUT", "/transfers/key", &[], bytes.clone()).await;
+    put.expect("it answers").expect(200);
+    proxy.choose(|_, _, _| Fault::None);
+    let output = tokio::task::spawn_blocking(move || download.wait_with_output()).await.unwrap().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
+    assert!(said.contains("the object has changed on the server"), "{said}");
+    let summary: serde_json::Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((summary["event"].as_str(), summary["bytes"].as_u64()), (Some("summary"), Some(LEN as u64)));
+    assert!(summary["moved_bytes"].as_u64() > Some(LEN as u64), "{summary}");
 }

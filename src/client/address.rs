@@ -62,6 +62,12 @@ impl Address {
         self.join("")
     }
 
+    /// Whether a URL can name the object. HTTP libraries and proxies take `.` and `..` for steps in a path, percent-encoded or not, and
+    /// would ask for another object.
+    pub fn has_url(&self) -> bool {
+        !self.key.split('/').any(|segment| matches!(segment, "." | ".."))
+    }
+
     /// The object named `name` under this prefix.
     pub fn join(&self, name: &str) -> Address {
         let slash = if self.is_prefix() { "" } else { "/" };
@@ -108,6 +114,11 @@ mod tests {
             let address = Address::parse(text).unwrap();
             assert_eq!((address.bucket.as_str(), address.key.as_str()), ("bucket", key), "{text}");
             assert_eq!(address.is_prefix(), is_prefix, "{text}");
+        }
+        for (key, expected) in
+            [("a/b", true), ("...", true), ("a/.b/c.", true), (".", false), ("a/../b", false), ("a/.", false)]
+        {
+            assert_eq!(Address::new("bucket", key).has_url(), expected, "{key}");
         }
         assert_eq!(Address::parse("s3://Old_Bucket/key").unwrap().bucket, "Old_Bucket");
         for text in [

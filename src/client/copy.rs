@@ -37,6 +37,10 @@ pub async fn copy(
 ) -> Result<(u64, Written), Error> {
     let source =
         CopySource { bucket: from.bucket.clone(), key: from.key.clone(), version_id: from.version.clone() };
+    if !from.has_url() {
+        let len = listed_len(endpoint, from).await?;
+        return Ok((len, endpoint.copy_object(&source, to, headers).await?));
+    }
     let head = endpoint.look_at_copy_source(from).await?;
     if head.len <= PART_LEN_MAX {
         return Ok((head.len, endpoint.copy_object(&source, to, headers).await?));
@@ -64,6 +68,18 @@ pub async fn copy(
         let _ = endpoint.abort_upload(to, &upload_id).await;
     }
     Ok((head.len, written?))
+}
+
+/// The length of an object that cannot be looked at, because no URL names it. A header names what is copied.
+async fn listed_len(endpoint: &Endpoint, address: &Address) -> Result<u64, Error> {
+    let page = endpoint.list_objects(address, None, None).await?;
+    // A key is the first of those that begin with it.
+    let found = page.objects.into_iter().find(|object| object.key == address.key);
+    let found = found.ok_or_else(|| Error::Incomplete(format!("there is no object {address}")))?;
+    match found.len <= PART_LEN_MAX {
+        true => Ok(found.len),
+        false => Err(Error::Usage(format!("{address} is too long to be copied without being looked at"))),
+    }
 }
 
 fn kept(headers: &HeaderMap) -> HeaderMap {

@@ -224,8 +224,16 @@ impl Endpoint {
         }
     }
 
+    /// One that no URL can name is deleted by a document.
     pub async fn delete_object(&self, address: &Address) -> Result<(), Error> {
-        self.call(&object_call("delete", Method::DELETE, address)).await.map(drop)
+        if address.has_url() {
+            return self.call(&object_call("delete", Method::DELETE, address)).await.map(drop);
+        }
+        let object = (address.key.as_str(), address.version.as_deref());
+        match self.delete_listed(format!("delete {address}"), &address.bucket, [object]).await?.first() {
+            Some((_, reason)) => Err(Error::Incomplete(format!("cannot delete {address}: {reason}"))),
+            None => Ok(()),
+        }
     }
 
     /// Deletes up to 1,000 keys; what could not be deleted comes back with the reason.
@@ -234,17 +242,27 @@ impl Endpoint {
         bucket: &str,
         keys: &[String],
     ) -> Result<Vec<(String, String)>, Error> {
+        let doing = format!("delete {} objects in {bucket}", keys.len());
+        self.delete_listed(doing, bucket, keys.iter().map(|key| (key.as_str(), None))).await
+    }
+
+    /// Deletes keys or versions of them.
+    async fn delete_listed<'k>(
+        &self,
+        doing: String,
+        bucket: &str,
+        objects: impl IntoIterator<Item = (&'k str, Option<&'k str>)>,
+    ) -> Result<Vec<(String, String)>, Error> {
         let mut xml = Writer::document("Delete", Some(NAMESPACE));
         xml.flag("Quiet", true);
-        for key in keys {
-            xml.open("Object").text("Key", key).close();
+        for (key, version) in objects {
+            xml.open("Object").text("Key", key).text_optional("VersionId", version).close();
         }
         let body = Bytes::from(xml.finish());
         let md5 = Digest::new(&dovetail_digest::md5(&body));
-        let mut call =
-            Call::new(format!("delete {} objects in {bucket}", keys.len()), Method::POST, bucket, "")
-                .query("delete", "")
-                .header("content-md5", checksum::encode(&md5));
+        let mut call = Call::new(doing, Method::POST, bucket, "")
+            .query("delete", "")
+            .header("content-md5", checksum::encode(&md5));
         call.body = Payload::Bytes(body);
         self.parsed(&call, answers::delete_failures).await
     }

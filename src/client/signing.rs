@@ -144,7 +144,8 @@ impl Endpoint {
         url.set_path(&path);
         if url.path() != path {
             return Err(Error::Usage(format!(
-                "the key {:?} cannot be sent: a URL's path has no `.` or `..` segments",
+                "the key {:?} cannot be sent: in a URL its `.` or `..` would be a step in the path to another key; \
+                 `dovetail cp` gives the object another key, and `dovetail rm` deletes it",
                 call.key
             )));
         }

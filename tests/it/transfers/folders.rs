@@ -1,7 +1,11 @@
 //! Folders and prefixes, and the commands that take them.
 
+use super::command::Machine;
+use super::gateway;
 use super::stopped::Stopped;
+use crate::client;
 use crate::seed::Seed;
+use crate::socket::{Request, Socket};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_go_up_and_come_down() {
@@ -76,4 +80,31 @@ async fn folders_go_up_and_come_down() {
     let url = String::from_utf8(url.stdout).unwrap();
     let answer = reqwest::get(url.trim()).await.unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+/// No URL names such a key, but headers and documents do: an object can be had under another key, and be deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_with_dots_for_steps_lead_nowhere_and_have_a_way_out() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let mut socket = Socket::connect(&gateway).await;
+    for key in ["a/../up", "a/./b", "a/plain"] {
+        let request = Request::new(&gateway, "PUT", &client::path("transfers", key)).body_len(key.len());
+        socket.send([&request.sign().0[..], key.as_bytes()].concat()).await;
+        socket.answer().await.expect(200);
+    }
+    let odd = "s3://transfers/a/../up";
+    std::fs::write(machine.path("file"), "bytes").unwrap();
+    for command in [&["get", odd, "copy"][..], &["put", "file", odd], &["stat", odd], &["presign", odd]] {
+        machine.run(command).await.expect(2).expect_words("`dovetail cp` gives the object another key");
+    }
+    machine.run(&["get", "-r", "s3://transfers/a", "deep/down"]).await.expect(1).expect_words("1 file");
+    assert!(!machine.path("up").exists() && !machine.path("deep/up").exists());
+    machine.run(&["cp", odd, "s3://transfers/up"]).await.expect(0);
+    let got = machine.run(&["get", "s3://transfers/up", "-"]).await.expect(0);
+    assert_eq!(got.stdout, b"a/../up");
+    machine.run(&["cp", "s3://transfers/a/../none", "s3://transfers/none"]).await.expect(1);
+    machine.run(&["rm", odd]).await.expect(0);
+    machine.run(&["rm", "-r", "s3://transfers/a"]).await.expect(0);
+    assert_eq!(gateway.client().list("transfers").await.unwrap(), ["up"]);
 }

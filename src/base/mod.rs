@@ -1,4 +1,4 @@
-//! What every layer may use and that uses no layer: the clock, randomness, sizes, buffers, turns at the disk, owned tasks.
+//! What every layer may use and that uses no layer: the clock, randomness, sizes, buffers, turns at the disk, owned tasks, wildcards.
 //!
 //! The clock, the random source and `tokio::spawn` are touched here and nowhere else (`clippy.toml` holds that),
 //! so that a test can hand in its own and a run can be replayed.
@@ -15,3 +15,4 @@ pub mod limits;
 pub mod memory;
 pub mod random;
 pub mod tasks;
+pub mod wildcard;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::base::wildcard;
+
 /// What an action is done to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResourceKind {
@@ -79,7 +81,8 @@ impl Actions {
 
     /// The actions that a policy's pattern names: `s3:Get*`, in any case.
     pub fn matching(pattern: &str) -> Actions {
-        let matches = |action: &&Action| glob_ignoring_case(pattern.as_bytes(), action.name().as_bytes());
+        let pattern = pattern.to_ascii_lowercase();
+        let matches = |action: &&Action| wildcard::matches(&pattern, &action.name().to_ascii_lowercase());
         Action::ALL.iter().filter(matches).fold(Actions::NONE, |set, action| set.with(*action))
     }
 
@@ -112,29 +115,6 @@ impl fmt::Debug for Actions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.iter()).finish()
     }
-}
-
-/// Whether a text fits a pattern in which `*` stands for any text and `?` for one character. Both ASCII.
-fn glob_ignoring_case(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(byte) if *byte == b'?' || byte.eq_ignore_ascii_case(&text[t]) => (p, t) = (p + 1, t + 1),
-            _ => match star {
-                None => return false,
-                // The last star takes one more.
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    (p, t) = (at + 1, from + 1);
-                }
-            },
-        }
-    }
-    pattern[p..].iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

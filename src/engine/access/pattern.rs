@@ -1,5 +1,7 @@
 //! Texts with wildcards and variables: `arn:aws:s3:::bucket/home/${aws:username}/*`.
 
+use crate::base::wildcard;
+
 use super::keys::{KeyIndex, KeyNames, Known};
 use std::borrow::Cow;
 
@@ -140,6 +142,16 @@ impl Pattern {
 }
 
 impl Piece {
+    /// A variable fits nothing before its value is known.
+    fn as_wildcard(&self) -> wildcard::Piece<'_> {
+        match self {
+            Piece::Text(text) => wildcard::Piece::Text(text),
+            Piece::Any => wildcard::Piece::Any,
+            Piece::One => wildcard::Piece::One,
+            Piece::Variable { .. } => wildcard::Piece::Never,
+        }
+    }
+
     fn as_text(&self) -> Option<&str> {
         match self {
             Piece::Text(text) => Some(text),
@@ -167,39 +179,9 @@ fn variable(text: &str, keys: &mut KeyNames) -> Result<Piece, BadVariable> {
     Ok(Piece::Variable { key: keys.index(name), default })
 }
 
-/// Whether the whole text fits pieces without variables. Going back to the last star alone is enough: an earlier one
-/// that took more would leave the last one no other choice.
+/// Whether the whole text fits pieces without variables.
 fn fits(pieces: &[Piece], text: &str) -> bool {
-    let (mut at, mut rest, mut star) = (0, text, None);
-    loop {
-        let step = match pieces.get(at) {
-            None if rest.is_empty() => return true,
-            Some(Piece::Any) => {
-                if at + 1 == pieces.len() {
-                    return true;
-                }
-                star = Some((at, rest));
-                Some(rest)
-            }
-            Some(Piece::Text(text)) => rest.strip_prefix(&**text),
-            Some(Piece::One) => after_one(rest),
-            None | Some(Piece::Variable { .. }) => None,
-        };
-        match (step, star) {
-            (Some(left), _) => (at, rest) = (at + 1, left),
-            (None, None) => return false,
-            // The last star takes one more.
-            (None, Some((star_at, from))) => {
-                let Some(from) = after_one(from) else { return false };
-                star = Some((star_at, from));
-                (at, rest) = (star_at + 1, from);
-            }
-        }
-    }
-}
-
-fn after_one(text: &str) -> Option<&str> {
-    text.chars().next().map(|first| &text[first.len_utf8()..])
+    wildcard::fits(pieces, Piece::as_wildcard, text)
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ const LISTING_EXCESS: usize = 20;
 #[derive(Args, Debug)]
 pub struct PutArgs {
     /// Files, folders with -r, or - for stdin; then s3://bucket/key or s3://bucket/prefix/
-    #[arg(required = true, num_args = 2.., value_names = ["FILE", "s3://BUCKET/KEY"])]
+    #[arg(required = true, num_args = 1.., value_names = ["FILE", "s3://BUCKET/KEY"])]
     paths: Vec<String>,
     /// Upload folders with everything in them
     #[arg(short, long)]
@@ -84,8 +84,11 @@ pub fn put(args: PutArgs) -> ExitCode {
     let (connect, effort, output) =
         (args.connect.with_key(&args.encryption.key), args.effort.clone(), args.output.clone());
     transfer::run(&connect, &effort, &output, on_stop, async |session| {
-        let (target, sources) = args.paths.split_last().expect("clap wants at least two");
+        let (target, sources) = args.paths.split_last().expect("clap wants at least one");
         let target = Address::parse(target)?;
+        if sources.is_empty() {
+            return Err(Error::Usage(format!("name a file that is to become {target}")));
+        }
         let mut headers = args.description.headers()?;
         args.encryption.add_to(&mut headers)?;
         if is_pipe {

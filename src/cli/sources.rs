@@ -1,5 +1,7 @@
 //! Which local files an upload is about, and where each goes.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 
 use super::filter::Filter;
@@ -25,7 +27,8 @@ pub struct Found {
     pub failed: Vec<(String, Error)>,
 }
 
-/// Looks at every source. What was named and is not there is an error; what turns out on the way is in `failed`.
+/// Looks at every source. What was named and is not there is an error, as are two files for one key; what turns out on the way is in
+/// `failed`.
 pub fn find_jobs(
     sources: &[String],
     target: &Address,
@@ -64,7 +67,39 @@ pub fn find_jobs(
         };
         found.jobs.push(Job { path: path.to_owned(), address, len: metadata.len() });
     }
+    if sources.len() > 1 {
+        found.jobs = one_for_each_key(found.jobs)?;
+    }
     Ok(found)
+}
+
+/// Of two files under one key only the one that ends last would stay. A file that is named twice is meant once.
+fn one_for_each_key(jobs: Vec<Job>) -> Result<Vec<Job>, Error> {
+    let mut places: HashMap<String, PathBuf> = HashMap::new();
+    let mut single = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        match places.entry(job.address.key.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(job.path.clone());
+                single.push(job);
+            }
+            Entry::Occupied(place) if is_same_file(place.get(), &job.path) => {}
+            Entry::Occupied(place) => {
+                return Err(Error::Usage(format!(
+                    "{} and {} would both become {}: upload them to two places",
+                    place.get().display(),
+                    job.path.display(),
+                    job.address
+                )));
+            }
+        }
+    }
+    Ok(single)
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| std::fs::canonicalize(path).ok();
+    one == other || real(one).is_some_and(|path| Some(path) == real(other))
 }
 
 impl Found {
@@ -78,13 +113,14 @@ impl Found {
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
             let path = entry.path();
-            let Ok(name) = entry.file_name().into_string() else {
-                self.fail(&path, std::io::Error::other("a key is UTF-8, and its name is not"));
-                continue;
-            };
-            let name = format!("{prefix}{name}");
+            let file_name = entry.file_name();
+            let name = format!("{prefix}{}", file_name.to_string_lossy());
             // A folder that is not meant may have something in it that is.
             if !filter.takes(&name) && !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
+            if file_name.to_str().is_none() {
+                self.fail(&path, std::io::Error::other("a key is UTF-8, and its name is not"));
                 continue;
             }
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
@@ -180,6 +216,24 @@ mod tests {
         );
         assert!(matches!(keys(&["/no/such/file"], "s3://bucket/p", false), Err(Error::File { .. })));
     }
+
+    #[test]
+    fn two_files_never_become_one_object() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("same"), name).unwrap();
+        }
+        let [a, b] = ["a", "b"].map(|name| folder.path().join(name).display().to_string());
+        let [file_a, file_b] = [&a, &b].map(|folder| format!("{folder}/same"));
+        for (sources, recursive) in [([&file_a, &file_b], false), ([&a, &b], true), ([&a, &file_b], true)] {
+            let met = keys(&sources.map(String::as_str), "s3://bucket/p/", recursive);
+            assert!(matches!(met, Err(Error::Usage(_))), "{sources:?} {met:?}");
+        }
+        let otherwise = format!("{a}/../a/same");
+        assert_eq!(keys(&[&file_a, &file_a, &otherwise], "s3://bucket/p/", false).unwrap(), ["p/same"]);
+    }
+
     #[test]
     fn what_cannot_be_read_is_told_and_the_rest_goes_up() {
         let folder = tempfile::tempdir().unwrap();
@@ -192,5 +246,9 @@ mod tests {
             .unwrap();
         assert_eq!(found.jobs.iter().map(|job| job.address.key.as_str()).collect::<Vec<_>>(), ["p/fine"]);
         assert_eq!((found.failed.len(), found.skipped.len()), (2, 0));
+        let filter = excluding("no?text");
+        let source = folder.path().display().to_string();
+        let found = find_jobs(&[source], &Address::parse("s3://bucket/p").unwrap(), true, &filter).unwrap();
+        assert_eq!(found.failed.len(), 1, "what is not meant cannot fail");
     }
 }

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
+use futures::FutureExt as _;
 
 use super::connect::{Connect, Effort};
 use super::encryption::KeyFile;
 use super::many::Many;
-use super::transfer::{self, OnStop, Output};
+use super::transfer::{self, OnStop, Output, Session};
 use super::{get, put};
 use crate::client::error::Error;
 use crate::client::journal::{Direction, Header};
+use crate::client::overtaken::{check_not_overtaken, have_one_target};
 
 pub const HELP: &str = "\
 Examples:
@@ -20,7 +23,8 @@ Examples:
       everything that `dovetail uploads --mine` shows
   dovetail resume backup.tar
 
-Keys and region are found as for `put`; each endpoint is the one that its transfer began with.";
+Keys and region are found as for `put`; each endpoint is the one that its transfer began with. What was
+written to the same place since is not replaced: the command that began the transfer does that.";
 
 #[derive(Args, Debug)]
 pub struct ResumeArgs {
@@ -46,7 +50,7 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
         Err(error) => return transfer::fail(&error).into(),
     };
     if args.dry_run {
-        for header in found.into_values().flatten() {
+        for Waiting { header, .. } in found.into_values().flatten().filter(|waiting| !waiting.is_overtaken) {
             let (path, address) = (header.path.display(), header.address());
             match header.direction {
                 Direction::Upload => transfer::say_would(&args.output, "upload", path, address),
@@ -56,27 +60,15 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut worst = 0;
-    for ((endpoint, has_key), headers) in found {
+    for ((endpoint, has_key), waiting) in found {
         // What was begun without a key goes on without one.
         let connect = if has_key { args.connect.with_key(&args.key) } else { args.connect.clone() };
         let connect = Connect { endpoint_url: Some(endpoint), ..connect };
         let code =
             transfer::run_for_code(&connect, &args.effort, &args.output, OnStop::Resume, async |session| {
                 let mut many = Many::new(session);
-                for header in headers {
-                    session.tally.add_file(header.len);
-                    let address = header.address();
-                    match header.direction {
-                        Direction::Upload => {
-                            let what = header.path.display().to_string();
-                            many.start(what, Some(address.to_string()), put::resume(session, header)).await;
-                        }
-                        Direction::Download => {
-                            let what = address.to_string();
-                            let to = Some(header.path.display().to_string());
-                            many.start(what, to, get::resume(session, header)).await;
-                        }
-                    }
+                for waiting in waiting {
+                    waiting.go_on(session, &mut many).await;
                 }
                 Ok(many.finish("moved").await)
             });
@@ -90,15 +82,18 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
 
 impl ResumeArgs {
     /// The journals by endpoint, and by whether their objects have a key.
-    fn transfers(&self) -> Result<BTreeMap<(String, bool), Vec<Header>>, Error> {
-        let mut found: BTreeMap<(String, bool), Vec<Header>> = BTreeMap::new();
+    fn transfers(&self) -> Result<BTreeMap<(String, bool), Vec<Waiting>>, Error> {
+        let mut found: BTreeMap<(String, bool), Vec<Waiting>> = BTreeMap::new();
         let wanted: Vec<_> = self.files.iter().map(|file| absolute(file)).collect();
         let journals = transfer::journals();
         transfer::tell_damaged(&journals)?;
-        for (header, _) in journals.all()? {
+        // Oldest first.
+        let mut headers = journals.all()?.into_iter().map(|(header, _)| header);
+        while let Some(header) = headers.next() {
             if wanted.is_empty() || wanted.contains(&header.path) {
                 let place = (header.endpoint.clone(), header.customer_key.is_some());
-                found.entry(place).or_default().push(header);
+                let is_overtaken = headers.clone().any(|later| have_one_target(&header, &later));
+                found.entry(place).or_default().push(Waiting { header, is_overtaken });
             }
         }
         if found.is_empty() && !wanted.is_empty() {
@@ -107,6 +102,39 @@ impl ResumeArgs {
             ));
         }
         Ok(found)
+    }
+}
+
+/// A transfer that was not finished.
+struct Waiting {
+    header: Header,
+    /// A later one goes to the same place.
+    is_overtaken: bool,
+}
+
+impl Waiting {
+    async fn go_on(self, session: &Session, many: &mut Many<'_>) {
+        let Waiting { header, is_overtaken } = self;
+        session.tally.add_file(header.len);
+        let (path, address) = (header.path.display().to_string(), header.address().to_string());
+        let (what, to) = match header.direction {
+            Direction::Upload => (path, address.clone()),
+            Direction::Download => (address.clone(), path),
+        };
+        if is_overtaken {
+            return many.failed(&what, Some(to.clone()), &Error::Overtaken { target: to, address });
+        }
+        let endpoint = Arc::clone(&session.endpoint);
+        let begun = header.clone();
+        let transfer = match header.direction {
+            Direction::Upload => put::resume(session, header).boxed(),
+            Direction::Download => get::resume(session, header).boxed(),
+        };
+        let checked = async move {
+            check_not_overtaken(&endpoint, &begun).await?;
+            transfer.await
+        };
+        many.start(what, Some(to), checked).await;
     }
 }
 

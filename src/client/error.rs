@@ -32,6 +32,9 @@ pub enum Error {
     /// Another process is at the same transfer.
     #[error("another dovetail is already moving {what}")]
     Busy { what: String },
+    /// Where a transfer goes something else has come to be since it began. It stays; so do the journal and the upload.
+    #[error("{target} was written by something else after this transfer began, and is left as it is")]
+    Overtaken { target: String, address: String },
     /// No keys to sign with. `login` is the command that gets new ones, where a person has to.
     #[error("cannot find credentials: {reason}")]
     Credentials { reason: String, login: Option<String> },
@@ -181,6 +184,9 @@ impl Error {
                 Some("what goes on later is remembered there: set XDG_STATE_HOME to a folder that you may write to".into())
             }
             Error::Changed { .. } => Some("run the command again when nothing writes to it".into()),
+            Error::Overtaken { address, .. } => Some(format!(
+                "`dovetail abort {address}` gives this transfer up; the command that began it replaces what is there"
+            )),
             Error::Connection { reason, .. } if is_distrust(reason) => {
                 Some("name the certificates to trust by --ca-bundle, and check --endpoint-url".into())
             }
@@ -286,7 +292,12 @@ impl Refusal {
                 "a version that is a delete marker has no bytes; `dovetail rm --version-id` takes it away".into()
             }
             (_, "NoSuchVersion") => "`dovetail ls --versions` shows which there are".into(),
-            (_, "InvalidObjectState") => "the object is in an archive: have it restored first".into(),
+            (_, "InvalidObjectState" | "ObjectNotInActiveTierError") => {
+                "the object is in an archive: have it restored first".into()
+            }
+            (_, "InvalidToken") => {
+                "the session token is not of these keys or of this endpoint: check AWS_SESSION_TOKEN or --profile".into()
+            }
             (_, "InvalidRequest") if self.is_about_encryption() && !self.has_customer_key => {
                 "the object is encrypted with a key that only its owner has: name it by --sse-c-key-file".into()
             }

@@ -5,7 +5,7 @@
 //! - [`upload`], [`pipe`] and [`download`] move an object in parts; [`fetch`] and [`sent_part`] do
 //!   one of them, [`plan`] cuts, [`workers`] says how many parts
 //!   move at once, [`source`] reads and hashes them on the way, [`sink`] takes them in, [`journal`] remembers them.
-//! - [`same`] compares a local file with an object that is there.
+//! - [`same`] compares a local file with an object that is there, [`overtaken`] says what is newer than a transfer.
 //! - [`limits`] asks an endpoint what it accepts, [`regions`] remembers where its buckets are.
 //! - [`customer_key`] brings keys along that a server encrypts with and does not keep.
 //! - [`progress`] tells a person or a program what happens.
@@ -30,6 +30,7 @@ pub mod identity;
 pub mod journal;
 pub mod limits;
 pub mod multipart;
+pub mod overtaken;
 pub mod part_file;
 pub mod pipe;
 pub mod plan;

@@ -40,7 +40,7 @@ pub struct Connect {
     /// Put the bucket in the path or in the host name [default: the host for AWS, else the path]
     #[arg(long, value_name = "STYLE")]
     pub addressing_style: Option<AddressingStyle>,
-    /// Give up when nothing has worked for this many seconds
+    /// Give up when, since something failed, nothing has worked for this many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120)]
     pub patience: u64,
     /// Keys of the customer's, in commands that have such.

@@ -2,7 +2,8 @@
 //!
 //! Exponential backoff with full jitter, so that many clients that fail together do not return together; a
 //! `Retry-After` is honoured. Two bounds hold: one request is not repeated for ever, and when *nothing* has worked for
-//! [`Retry::patience`], everything stops, so that a dead endpoint fails in a time one can wait for.
+//! [`Retry::patience`] since something failed, everything stops, so that a dead endpoint fails in a time one can wait for. The time
+//! before the first failure does not count: on a slow link a part takes longer than that, and so does who presses Ctrl-Z.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -26,13 +27,14 @@ const RESENDS_MAX: u32 = 6;
 #[derive(Debug)]
 pub struct Retry {
     patience: Duration,
-    last_success: Mutex<Instant>,
+    /// When something failed first since something worked last.
+    failing_since: Mutex<Option<Instant>>,
 }
 
 impl Retry {
-    /// Gives up once nothing has worked for `patience`.
+    /// Gives up once everything has failed for `patience`.
     pub fn new(patience: Duration) -> Retry {
-        Retry { patience, last_success: Mutex::new(Instant::now()) }
+        Retry { patience, failing_since: Mutex::new(None) }
     }
 
     pub fn patience(&self) -> Duration {
@@ -41,7 +43,7 @@ impl Retry {
 
     /// Something worked: the endpoint is alive.
     pub fn succeeded(&self) {
-        *self.last_success.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.failing_since.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// How long to wait before the next attempt after the failure number `failures` (from 1), or `None` to give up.
@@ -59,8 +61,10 @@ impl Retry {
             Class::Resend => RESENDS_MAX,
             Class::Retry | Class::Throttled => ATTEMPTS_MAX,
         };
-        let last_success = *self.last_success.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures > failures_max || last_success.elapsed() >= self.patience {
+        let mut failing_since = self.failing_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let failing_for = failing_since.get_or_insert_with(Instant::now).elapsed();
+        drop(failing_since);
+        if failures > failures_max || failing_for >= self.patience {
             return None;
         }
         let ceiling = BACKOFF_FIRST.saturating_mul(1 << (failures - 1).min(16)).min(BACKOFF_MAX);
@@ -100,13 +104,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_dead_endpoint_fails_in_bounded_time_and_a_living_one_is_given_more() {
         let retry = Retry::new(Duration::from_secs(60));
-        tokio::time::advance(Duration::from_secs(59)).await;
-        assert!(retry.pause(3, Class::Retry, None, 0.5).is_some());
+        let later = async |seconds, failures| {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            retry.pause(failures, Class::Retry, None, 0.5).is_some()
+        };
+        assert!(later(0, 1).await);
+        assert!(later(59, 3).await);
         retry.succeeded();
-        tokio::time::advance(Duration::from_secs(59)).await;
-        assert!(retry.pause(4, Class::Retry, None, 0.5).is_some());
-        tokio::time::advance(Duration::from_secs(1)).await;
-        assert_eq!(retry.pause(5, Class::Retry, None, 0.5), None);
+        assert!(later(59, 4).await);
+        assert!(later(59, 5).await);
+        assert!(!later(1, 6).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_took_long_and_failed_once_is_tried_again() {
+        let retry = Retry::new(Duration::from_secs(60));
+        for _ in 0..2 {
+            // A part over a slow link, or a night in which the process was stopped.
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            assert!(retry.pause(1, Class::Retry, None, 0.5).is_some());
+            retry.succeeded();
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use http::HeaderMap;
 
 use super::connect::Connect;
@@ -68,11 +68,14 @@ pub fn cp(args: CpArgs) -> ExitCode {
         if args.recursive {
             return args.copy_all(session, &source.folder(), &target.folder()).await;
         }
-        if source.is_prefix() {
-            return Err(Error::Usage(format!("{source} is no object; copy what is in it with -r")));
+        let no_object = || Error::Usage(format!("{source} is no object; copy what is in it with -r"));
+        if source.key.is_empty() {
+            return Err(no_object());
         }
         let target = if target.is_prefix() { target.join(source.file_name()) } else { target };
-        args.copy_one(session, args.version.of(source)?, target).await
+        let copied = args.copy_one(session, args.version.of(source.clone())?, target).await;
+        // A key may end in a slash, but that is seldom what is meant.
+        copied.map_err(|error| if source.is_prefix() && error.is_not_found() { no_object() } else { error })
     })
 }
 
@@ -90,12 +93,12 @@ impl CpArgs {
         Ok(())
     }
 
-    /// A page at a time. The first failure ends it; what was copied until then stays.
+    /// A page at a time. What the server refuses is told, and the rest goes on; what may work later ends it.
     async fn copy_all(&self, session: &Session, source: &Address, target: &Address) -> Result<(), Error> {
         if source.bucket == target.bucket && target.key.starts_with(&source.key) {
             return Err(Error::Usage(format!("{target} is in {source}: it would be copied into itself")));
         }
-        let (mut token, mut is_empty): (Option<String>, bool) = (None, true);
+        let (mut token, mut is_empty, mut failed): (Option<String>, bool, u64) = (None, true, 0);
         loop {
             let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
             is_empty &= page.objects.is_empty();
@@ -104,15 +107,28 @@ impl CpArgs {
                 let target = Address::new(&target.bucket, format!("{}{name}", target.key));
                 Some(self.copy_one(session, Address::new(&source.bucket, object.key), target))
             });
-            stream::iter(copies).buffer_unordered(COPIES_AT_ONCE).try_collect::<()>().await?;
+            let mut copies = stream::iter(copies).buffer_unordered(COPIES_AT_ONCE);
+            while let Some(copied) = copies.next().await {
+                match copied {
+                    Err(error) if error.is_resumable() => return Err(error),
+                    Err(error) => {
+                        transfer::fail(&error);
+                        failed += 1;
+                    }
+                    Ok(()) => {}
+                }
+            }
             token = page.next;
             if token.is_none() {
                 break;
             }
         }
-        match is_empty && !source.key.is_empty() {
-            true => Err(Error::Incomplete(format!("there is nothing in {source}"))),
-            false => Ok(()),
+        if is_empty && !source.key.is_empty() {
+            return Err(Error::Incomplete(format!("there is nothing in {source}")));
+        }
+        match failed {
+            0 => Ok(()),
+            _ => Err(Error::Incomplete(format!("{failed} objects were not copied"))),
         }
     }
 }

@@ -77,13 +77,18 @@ pub fn get(args: GetArgs) -> ExitCode {
     }
     transfer::run(&connect, &effort, &output, on_stop, async |session| {
         let source = Address::parse(&args.source)?;
+        if Address::is_address(&args.target) {
+            let reason = format!("{} is no local file; `dovetail cp` copies on the server", args.target);
+            return Err(Error::Usage(reason));
+        }
         session.endpoint.workers.bound((args.effort.memory / RANGE_MEMORY_LEN) as usize);
         args.version.is_of_one(args.recursive)?;
         if args.recursive {
             return args.get_all(session, &source.folder()).await;
         }
-        if source.is_prefix() {
-            return Err(Error::Usage(format!("{source} is no object; download what is under it with -r")));
+        // A key may end in a slash, but then it names no file.
+        if source.key.is_empty() || source.is_prefix() && args.names_folder() {
+            return Err(no_object(&source));
         }
         args.get_one(session, args.version.of(source)?).await
     })
@@ -111,7 +116,10 @@ impl GetArgs {
                 endpoint.tally.add_file(0);
                 return get_pipe(&endpoint, &source, std::io::stdout(), &options, memory_len).await;
             }
-            let head = endpoint.look_at(&source).await?;
+            let head = match endpoint.look_at(&source).await {
+                Err(error) if source.is_prefix() && error.is_not_found() => return Err(no_object(&source)),
+                head => head?,
+            };
             endpoint.tally.add_file(head.len);
             get_file(&endpoint, &journals, &source, &path, &options, Known::Head(head)).await
         };
@@ -184,8 +192,16 @@ impl GetArgs {
 
     fn target_path(&self, name: &str) -> PathBuf {
         let path = PathBuf::from(&self.target);
-        if self.target.ends_with('/') || path.is_dir() { path.join(name) } else { path }
+        if self.names_folder() { path.join(name) } else { path }
     }
+
+    fn names_folder(&self) -> bool {
+        self.target.ends_with('/') || Path::new(&self.target).is_dir()
+    }
+}
+
+fn no_object(source: &Address) -> Error {
+    Error::Usage(format!("{source} is no object; download what is under it with -r"))
 }
 
 /// Where an object of a folder goes: below the local one, whatever its key says, and where no other key goes.

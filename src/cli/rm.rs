@@ -61,9 +61,10 @@ pub fn rm(args: RmArgs) -> ExitCode {
 }
 
 impl RmArgs {
-    /// A page at a time: listed, then deleted in one request.
+    /// A page at a time: listed, then deleted in one request. What cannot be deleted does not keep the rest.
     async fn delete_all(&self, session: &Session, folder: &Address) -> Result<(), Error> {
         let mut token: Option<String> = None;
+        let mut failures: Vec<(String, String)> = Vec::new();
         loop {
             let page = session.endpoint.list_objects(folder, None, token.as_deref()).await?;
             let mut keys: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
@@ -74,21 +75,20 @@ impl RmArgs {
                     self.deed.only_said("delete", address(key));
                 }
             } else if !keys.is_empty() {
-                let failures = session.endpoint.delete_objects(&folder.bucket, &keys).await?;
-                let has_failed = |key: &String| failures.iter().any(|(failed, _)| failed == key);
+                let refused = session.endpoint.delete_objects(&folder.bucket, &keys).await?;
+                let has_failed = |key: &String| refused.iter().any(|(failed, _)| failed == key);
                 for key in keys.iter().filter(|key| !has_failed(key)) {
                     self.deed.done("deleted", address(key), &[], None);
                 }
-                if let Some((key, reason)) = failures.first() {
-                    let text =
-                        format!("cannot delete {} objects; the first is {key}: {reason}", failures.len());
-                    return Err(Error::Incomplete(text));
-                }
+                failures.extend(refused);
             }
             token = page.next;
             if token.is_none() {
-                return Ok(());
+                break;
             }
         }
+        let Some((key, reason)) = failures.first() else { return Ok(()) };
+        let text = format!("cannot delete {} objects; the first is {key}: {reason}", failures.len());
+        Err(Error::Incomplete(text))
     }
 }

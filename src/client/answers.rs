@@ -114,6 +114,12 @@ fn read_error(body: &[u8], refusal: &mut Refusal) -> Result<(), Malformed> {
     Ok(())
 }
 
+/// Whether this is for people: what stands between us and the server, such as the login of a network, says 200 to everything.
+pub fn is_web_page(body: &[u8]) -> bool {
+    let start = body.trim_ascii_start().to_ascii_lowercase();
+    start.starts_with(b"<html") || start.starts_with(b"<!doctype html")
+}
+
 /// Some operations answer 200 and then fail: the document is an `<Error>`.
 pub fn late_refusal(doing: &str, headers: &HeaderMap, body: &[u8], now_ms: i64) -> Option<Error> {
     let is_error = Document::new(body).ok()?.root(&["Error"]).is_ok();
@@ -336,6 +342,18 @@ fn decoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::wire::error_code::ErrorCode;
+
+    #[test]
+    fn pages_for_people_are_told_from_answers() {
+        for (body, expected) in [
+            ("<html>", true),
+            (" \n<!DOCTYPE html><p>log in", true),
+            ("", false),
+            ("<?xml version=\"1.0\"?><CreateBucketResult/>", false),
+        ] {
+            assert_eq!(is_web_page(body.as_bytes()), expected, "{body}");
+        }
+    }
 
     #[test]
     fn reads_parts_with_and_without_checksums() {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use dovetail_digest::Algorithm;
+use http::Method;
 use reqwest::Url;
 use tokio::sync::OnceCell;
 
@@ -228,6 +229,9 @@ impl Endpoint {
         }
         let headers = response.headers().clone();
         let body = read_answer(&call.doing, call.idle, &meter, response).await?;
+        if call.method != Method::GET && answers::is_web_page(&body) {
+            return Err(Error::malformed(&call.doing, "it is a web page: something else answers than S3"));
+        }
         if framing.is_some() {
             meter.finish();
         }

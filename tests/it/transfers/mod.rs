@@ -10,6 +10,7 @@ mod interrupts;
 mod keys;
 mod kills;
 mod other_server;
+mod places;
 mod proxy;
 mod regions;
 mod resume;

@@ -1,0 +1,187 @@
+//! Where bytes end up: never two in one place, never an old one in a newer one's place, and never a local file where an address was
+//! meant.
+
+use std::path::PathBuf;
+
+use super::command::Machine;
+use super::proxy::{Fault, Proxy};
+use super::{BUCKET, gateway, object};
+use crate::seed::Seed;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+
+const LEN: usize = 11 << 20;
+const TARGET: &str = "s3://transfers/key";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_files_for_one_key_are_refused_before_anything_is_sent() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    for folder in ["a", "b"] {
+        std::fs::create_dir(machine.path(folder)).unwrap();
+        std::fs::write(machine.path(folder).join("same"), folder).unwrap();
+    }
+    let put = |sources: [&'static str; 3]| {
+        let machine = &machine;
+        async move { machine.run(&["put", sources[0], sources[1], sources[2], "s3://transfers/p/"]).await }
+    };
+    put(["a/same", "a/same", "b/same"])
+        .await
+        .expect(2)
+        .expect_words("would both become s3://transfers/p/same");
+    put(["-r", "a", "b"]).await.expect(2).expect_words("would both become");
+    let listed = machine.run(&["ls", "-r", "s3://transfers"]).await.expect(0).stdout;
+    assert!(listed.is_empty(), "nothing was sent: {}", String::from_utf8_lossy(&listed));
+    put(["a/same", "./a/same", "--force"]).await.expect(0);
+    assert_eq!(object(&gateway, "p/same").await, "a");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_never_taken_for_a_local_file() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    machine.file("file", 10, &mut Seed::new(1));
+    machine.run(&["put", "file", TARGET]).await.expect(0);
+    machine.run(&["get", TARGET, "s3://transfers/other"]).await.expect(2).expect_words("dovetail cp");
+    machine.run(&["get", "-r", "s3://transfers", "s3://other/"]).await.expect(2).expect_words("dovetail cp");
+    assert!(!machine.path("s3:").exists());
+    machine.run(&["put", TARGET]).await.expect(2).expect_words("name a file");
+}
+
+/// Makes every journal `seconds` older than it is.
+fn age_journals(machine: &Machine, seconds: i64) {
+    let folder = machine.path("state/dovetail/transfers");
+    let journals: Vec<PathBuf> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for journal in journals {
+        let text = std::fs::read_to_string(&journal).unwrap();
+        let (first, rest) = text.split_once('\n').unwrap();
+        let mut header: serde_json::Value = serde_json::from_str(first).unwrap();
+        header["started_ms"] = (header["started_ms"].as_i64().unwrap() - seconds * 1000).into();
+        std::fs::write(&journal, format!("{header}\n{rest}")).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resume_leaves_an_object_that_is_newer_than_the_upload() {
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), 1).await;
+    let machine = Machine::new(&proxy.endpoint());
+    let mut seed = Seed::new(3);
+    let old = machine.file("old", LEN, &mut seed);
+    let new = machine.file("new", 1000, &mut seed);
+    let put_old = ["put", "old", TARGET, "--part-size", "5M", "--patience", "1"];
+    let stop = || {
+        proxy.choose(|method, target, _| match method == "PUT" && target.contains("partNumber=3&") {
+            true => Fault::Refuse(500),
+            false => Fault::None,
+        });
+    };
+    stop();
+    machine.run(&put_old).await.expect(3);
+    proxy.choose(|_, _, _| Fault::None);
+    age_journals(&machine, 10);
+    machine.run(&["put", "new", TARGET]).await.expect(0);
+    let resumed = machine.run(&["resume"]).await.expect(1).expect_words("was written by something else");
+    assert!(resumed.stderr.contains("dovetail abort s3://transfers/key"), "{}", resumed.stderr);
+    assert!(object(&gateway, "key").await == new);
+    assert_eq!(machine.journals(), 1, "nothing is given up");
+    machine.run(&put_old).await.expect(0).expect_words("going on: 2 of 3 parts");
+    assert!(object(&gateway, "key").await == old, "who types the command again means it");
+
+    // Both were begun and stopped: the one that began last is meant.
+    let other = machine.file("other", LEN, &mut seed);
+    stop();
+    machine.run(&["put", "--force", "old", TARGET, "--part-size", "5M", "--patience", "1"]).await.expect(3);
+    age_journals(&machine, 10);
+    machine.run(&["put", "other", TARGET, "--part-size", "5M", "--patience", "1"]).await.expect(3);
+    proxy.choose(|_, _, _| Fault::None);
+    let would = machine.run(&["resume", "--dry-run"]).await.expect(0).stdout;
+    assert_eq!(String::from_utf8_lossy(&would).lines().count(), 1, "{would:?}");
+    machine.run(&["resume"]).await.expect(1).expect_words("was written by something else");
+    assert!(object(&gateway, "key").await == other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resume_leaves_a_file_that_is_newer_than_the_download() {
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), 1).await;
+    let machine = Machine::new(&proxy.endpoint());
+    let bytes = machine.file("file", LEN, &mut Seed::new(4));
+    machine.run(&["put", "file", TARGET, "--part-size", "5M"]).await.expect(0);
+    // Neither a HEAD nor the question for its parts.
+    proxy.choose(|method, target, _| match (method, target) {
+        ("GET", "/transfers/key") => Fault::CutAnswer,
+        _ => Fault::None,
+    });
+    machine.run(&["get", TARGET, "copy", "--part-size", "5M", "--patience", "1"]).await.expect(3);
+    proxy.choose(|_, _, _| Fault::None);
+    assert_eq!(machine.journals(), 1);
+    age_journals(&machine, 10);
+    std::fs::write(machine.path("copy"), "mine").unwrap();
+    machine.run(&["resume"]).await.expect(1).expect_words("was written by something else");
+    assert_eq!(std::fs::read(machine.path("copy")).unwrap(), b"mine");
+    std::fs::remove_file(machine.path("copy")).unwrap();
+    machine.run(&["resume"]).await.expect(0);
+    assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
+    assert_eq!(machine.journals(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_refused_does_not_keep_the_rest() {
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), 1).await;
+    let machine = Machine::new(&proxy.endpoint());
+    std::fs::create_dir(machine.path("folder")).unwrap();
+    for name in ["a", "b", "c"] {
+        std::fs::write(machine.path("folder").join(name), name).unwrap();
+    }
+    machine.run(&["put", "-r", "folder", "s3://transfers/from"]).await.expect(0);
+    proxy.choose(|method, target, _| match (method, target.contains("/to/a")) {
+        ("PUT", true) => Fault::Refuse(403),
+        _ => Fault::None,
+    });
+    let copied = machine.run(&["cp", "-r", "s3://transfers/from", "s3://transfers/to"]).await.expect(1);
+    assert!(copied.stderr.contains("cannot copy to s3://transfers/to/a"), "{}", copied.stderr);
+    assert!(copied.stderr.contains("1 objects were not copied"), "{}", copied.stderr);
+    for name in ["b", "c"] {
+        assert_eq!(object(&gateway, &format!("to/{name}")).await, name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_whose_key_ends_in_a_slash_can_be_had_alone() {
+    let gateway = gateway().await;
+    gateway.client().send("PUT", &format!("/{BUCKET}/odd/"), &[], "bytes").await.unwrap().expect(200);
+    let machine = Machine::new(&gateway.endpoint());
+    machine.run(&["get", "-r", "s3://transfers", "all"]).await.expect(1).expect_words("get it alone");
+    machine.run(&["get", "s3://transfers/odd/", "odd"]).await.expect(0);
+    assert_eq!(std::fs::read(machine.path("odd")).unwrap(), b"bytes");
+    machine.run(&["cp", "s3://transfers/odd/", "s3://transfers/even"]).await.expect(0);
+    assert_eq!(object(&gateway, "even").await, "bytes");
+    for command in [["get", "s3://transfers/none/", "file"], ["cp", "s3://transfers/none/", TARGET]] {
+        machine.run(&command).await.expect_words("with -r");
+    }
+    machine.run(&["get", "s3://transfers/odd/", "."]).await.expect(2).expect_words("with -r");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_for_people_is_no_success() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let machine = Machine::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let network = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let page = "<!doctype html><title>Log in</title>";
+            let head =
+                format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", page.len());
+            let _ = stream.write_all((head + page).as_bytes()).await;
+        }
+    });
+    for command in [["rm", "s3://transfers/key"], ["mb", "s3://transfers"], ["rb", "s3://transfers"]] {
+        let said = machine.run(&[command[0], command[1], "--patience", "0"]).await;
+        said.expect(3).expect_words("it is a web page");
+    }
+    network.abort();
+}

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use futures::stream::{self, StreamExt as _};
 use http::HeaderMap;
+use tokio_util::sync::CancellationToken;
 
 use super::connect::Connect;
 use super::deed::Deed;
@@ -26,7 +27,7 @@ Examples:
   dovetail cp --source-sse-c-key-file old --sse-c-key-file new s3://bucket/key s3://bucket/key
       another key for the same bytes
 
-Metadata is copied along. No byte passes through this machine; `put` and `get` move files.";
+Metadata and tags are copied along. No byte passes through this machine; `put` and `get` move files.";
 
 /// Objects copied side by side, each with requests of its own.
 const COPIES_AT_ONCE: usize = 8;
@@ -62,7 +63,7 @@ pub fn cp(args: CpArgs) -> ExitCode {
         copy_source: args.source_sse_c_key_file.clone(),
     };
     let connect = Connect { keys, ..args.connect.clone() };
-    transfer::ask(&connect, async |session| {
+    transfer::ask_until_stopped(&connect, async |session| {
         let (source, target) = (Address::parse(&args.source)?, Address::parse(&args.target)?);
         args.version.is_of_one(args.recursive)?;
         if args.recursive {
@@ -73,20 +74,26 @@ pub fn cp(args: CpArgs) -> ExitCode {
             return Err(no_object());
         }
         let target = if target.is_prefix() { target.join(source.file_name()) } else { target };
-        let copied = args.copy_one(session, args.version.of(source.clone())?, target).await;
+        let copied = args.copy_one(session, args.version.of(source.clone())?, target, &session.stop).await;
         // A key may end in a slash, but that is seldom what is meant.
         copied.map_err(|error| if source.is_prefix() && error.is_not_found() { no_object() } else { error })
     })
 }
 
 impl CpArgs {
-    async fn copy_one(&self, session: &Session, source: Address, target: Address) -> Result<(), Error> {
+    async fn copy_one(
+        &self,
+        session: &Session,
+        source: Address,
+        target: Address,
+        stop: &CancellationToken,
+    ) -> Result<(), Error> {
         if self.deed.only_said("copy", format!("{source} to {target}")) {
             return Ok(());
         }
         let mut headers = HeaderMap::new();
         self.encryption.add_to(&mut headers)?;
-        let (len, written) = copy::copy(&session.endpoint, &source, &target, &headers).await?;
+        let (len, written) = copy::copy(&session.endpoint, &source, &target, &headers, stop).await?;
         let more =
             [("from", source.to_string().into()), ("bytes", len.into()), ("etag", written.etag.into())];
         self.deed.done("copied", target, &more, None);
@@ -99,24 +106,34 @@ impl CpArgs {
             return Err(Error::Usage(format!("{target} is in {source}: it would be copied into itself")));
         }
         let (mut token, mut is_empty, mut failed): (Option<String>, bool, u64) = (None, true, 0);
+        let stop = session.stop.child_token();
         loop {
             let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
             is_empty &= page.objects.is_empty();
             let copies = page.objects.into_iter().filter_map(|object| {
                 let name = object.key.strip_prefix(&source.key).filter(|name| self.filter.takes(name))?;
                 let target = Address::new(&target.bucket, format!("{}{name}", target.key));
-                Some(self.copy_one(session, Address::new(&source.bucket, object.key), target))
+                Some(self.copy_one(session, Address::new(&source.bucket, object.key), target, &stop))
             });
             let mut copies = stream::iter(copies).buffer_unordered(COPIES_AT_ONCE);
+            let mut ended = None;
             while let Some(copied) = copies.next().await {
                 match copied {
-                    Err(error) if error.is_resumable() => return Err(error),
+                    Ok(()) => {}
+                    // Those under way end soon, and leave nothing open.
+                    Err(_) if ended.is_some() => {}
+                    Err(error) if error.is_resumable() || matches!(error, Error::Interrupted) => {
+                        stop.cancel();
+                        ended = Some(error);
+                    }
                     Err(error) => {
                         transfer::fail(&error);
                         failed += 1;
                     }
-                    Ok(()) => {}
                 }
+            }
+            if let Some(error) = ended {
+                return Err(error);
             }
             token = page.next;
             if token.is_none() {

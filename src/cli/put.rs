@@ -44,7 +44,8 @@ const LISTING_EXCESS: usize = 20;
 #[derive(Args, Debug)]
 pub struct PutArgs {
     /// Files, folders with -r, or - for stdin; then s3://bucket/key or s3://bucket/prefix/
-    #[arg(required = true, num_args = 1.., value_names = ["FILE", "s3://BUCKET/KEY"])]
+    // One list, so that options may stand anywhere between; shown as what it is.
+    #[arg(required = true, num_args = 1.., value_name = "FILE> <s3://BUCKET/KEY")]
     paths: Vec<String>,
     /// Upload folders with everything in them
     #[arg(short, long)]
@@ -91,6 +92,9 @@ pub fn put(args: PutArgs) -> ExitCode {
         }
         let mut headers = args.description.headers()?;
         args.encryption.add_to(&mut headers)?;
+        if !is_pipe && args.expected_size.is_some() {
+            return Err(Error::Usage("--expected-size is for a pipe: producer | dovetail put - ...".into()));
+        }
         if is_pipe {
             args.put_stdin(session, sources, &target, headers).await
         } else {

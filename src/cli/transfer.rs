@@ -69,6 +69,15 @@ where
     run(connect, &Effort::default(), &output, OnStop::Leave, async |session| job(session).await.map(|()| 0))
 }
 
+/// The same for a command that leaves something behind unless it ends by itself: Ctrl-C cancels [`Session::stop`], and waits for it.
+pub fn ask_until_stopped<F>(connect: &Connect, job: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Session) -> Result<(), Error>,
+{
+    let output = Output { quiet: true, ..Output::default() };
+    run(connect, &Effort::default(), &output, OnStop::Finish, async |session| job(session).await.map(|()| 0))
+}
+
 /// Prints a line of an answer. Whoever closed stdout has seen enough; an answer that cannot be written whole is a failure.
 pub fn print_line(line: impl std::fmt::Display) {
     use std::io::Write as _;

@@ -329,6 +329,27 @@ pub fn delete_failures(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> 
     Ok(failures)
 }
 
+/// Names and values.
+pub fn tags(body: &[u8]) -> Result<Vec<(String, String)>, Malformed> {
+    let mut document = Document::new(body)?;
+    let mut root = document.root(&["Tagging"])?;
+    let mut tags = Vec::new();
+    while let Some(mut set) = root.next_child()? {
+        while let Some(mut tag) = set.next_child()? {
+            let (mut name, mut value) = (String::new(), String::new());
+            while let Some(mut field) = tag.next_child()? {
+                match field.name() {
+                    "Key" => name = field.text()?.into_owned(),
+                    "Value" => value = field.text()?.into_owned(),
+                    _ => {}
+                }
+            }
+            tags.push((name, value));
+        }
+    }
+    Ok(tags)
+}
+
 pub fn time(field: &mut Element<'_, '_>) -> Result<i64, Malformed> {
     let text = field.text_trimmed()?;
     http_date::parse(&text).ok_or_else(|| Malformed(format!("{text:?} is no time")))
@@ -342,6 +363,14 @@ fn decoded(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::wire::error_code::ErrorCode;
+
+    #[test]
+    fn reads_tags() {
+        let body = b"<Tagging><TagSet><Tag><Key>a b</Key><Value>1</Value></Tag><Tag><Key>c</Key><Value/></Tag></TagSet></Tagging>";
+        assert_eq!(tags(body).unwrap(), [("a b".into(), "1".into()), ("c".into(), String::new())]);
+        assert_eq!(tags(b"<Tagging><TagSet/></Tagging>").unwrap(), []);
+        assert!(tags(b"<html/>").is_err());
+    }
 
     #[test]
     fn pages_for_people_are_told_from_answers() {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
+use tokio_util::sync::CancellationToken;
 
 use crate::base::limits::PART_LEN_MAX;
 use crate::client::address::Address;
@@ -13,6 +14,7 @@ use crate::client::plan::Plan;
 use crate::client::requests::Written;
 use crate::wire::copy_source::CopySource;
 use crate::wire::limits::Limits;
+use crate::wire::percent;
 
 /// A larger object is copied in parts of this length, so that no single request takes too long.
 const COPY_PART_LEN: u64 = 1 << 30;
@@ -28,24 +30,32 @@ pub const KEPT_HEADERS: [&str; 6] = [
     "expires",
 ];
 
-/// Copies an object with its metadata; its length. `headers` say how the copy is encrypted.
+/// Copies an object with its metadata and tags; its length. `headers` say how the copy is encrypted. Once `stop` is cancelled it ends
+/// soon, and leaves no open upload.
 pub async fn copy(
     endpoint: &Arc<Endpoint>,
     from: &Address,
     to: &Address,
     headers: &HeaderMap,
+    stop: &CancellationToken,
 ) -> Result<(u64, Written), Error> {
     let source =
         CopySource { bucket: from.bucket.clone(), key: from.key.clone(), version_id: from.version.clone() };
     if !from.has_url() {
-        let len = listed_len(endpoint, from).await?;
-        return Ok((len, endpoint.copy_object(&source, to, headers).await?));
+        let len = unless(stop, listed_len(endpoint, from)).await?;
+        return Ok((len, unless(stop, endpoint.copy_object(&source, to, headers)).await?));
     }
-    let head = endpoint.look_at_copy_source(from).await?;
+    let head = unless(stop, endpoint.look_at_copy_source(from)).await?;
     if head.len <= PART_LEN_MAX {
-        return Ok((head.len, endpoint.copy_object(&source, to, headers).await?));
+        return Ok((head.len, unless(stop, endpoint.copy_object(&source, to, headers)).await?));
     }
     let mut described = kept(&head.headers);
+    let tags = unless(stop, endpoint.object_tags(from)).await?;
+    if !tags.is_empty()
+        && let Ok(value) = HeaderValue::from_str(&tag_header(&tags))
+    {
+        described.insert("x-amz-tagging", value);
+    }
     described.extend(headers.clone());
     let upload_id = endpoint.create_copy_upload(to, &described).await?;
     let plan = Plan::new(head.len, Some(COPY_PART_LEN), &Limits::default())?;
@@ -59,7 +69,7 @@ pub async fn copy(
         })
         .buffered(COPIES_AT_ONCE)
         .try_collect::<Vec<_>>();
-    let written = match copied.await {
+    let written = match unless(stop, copied).await {
         Ok(parts) => endpoint.complete_copy(to, &upload_id, &parts).await,
         Err(error) => Err(error),
     };
@@ -82,6 +92,25 @@ async fn listed_len(endpoint: &Endpoint, address: &Address) -> Result<u64, Error
     }
 }
 
+async fn unless<T>(
+    stop: &CancellationToken,
+    job: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Error::Interrupted),
+        done = job => done,
+    }
+}
+
+/// Tags as a request brings them along.
+fn tag_header(tags: &[(String, String)]) -> String {
+    let encoded = |text: &str| percent::encode(text.as_bytes()).into_owned();
+    let pairs: Vec<String> =
+        tags.iter().map(|(key, value)| format!("{}={}", encoded(key), encoded(value))).collect();
+    pairs.join("&")
+}
+
 fn kept(headers: &HeaderMap) -> HeaderMap {
     let is_kept = |name: &str| KEPT_HEADERS.contains(&name) || name.starts_with("x-amz-meta-");
     headers
@@ -89,4 +118,15 @@ fn kept(headers: &HeaderMap) -> HeaderMap {
         .filter(|(name, _)| is_kept(name.as_str()))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_go_along_as_a_query_would() {
+        let tag = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        assert_eq!(tag_header(&[tag("a b", "1=2&3"), tag("ü", "")]), "a%20b=1%3D2%263&%C3%BC=");
+    }
 }

@@ -311,6 +311,7 @@ impl Refusal {
                 "nobody may do this without keys: leave --no-sign-request out, or ask the bucket's owner".into()
             }
             (403, _) => "the credentials do not allow this: ask the bucket's owner, or name another --profile".into(),
+            (412, _) => "something else wrote to the object meanwhile: run the same command again".into(),
             (_, "EntityTooLarge") => "use a smaller --part-size".into(),
             _ => return None,
         };

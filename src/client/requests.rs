@@ -16,6 +16,7 @@ use crate::client::sent_part::digest_from_hex;
 use crate::client::source::Source;
 use crate::wire::checksum::{self, ObjectChecksum};
 use crate::wire::copy_source::CopySource;
+use crate::wire::error_code::ErrorCode;
 use crate::wire::xml::{NAMESPACE, Writer};
 use crate::wire::{etag, http_date};
 
@@ -265,6 +266,16 @@ impl Endpoint {
             .header("content-md5", checksum::encode(&md5));
         call.body = Payload::Bytes(body);
         self.parsed(&call, answers::delete_failures).await
+    }
+
+    /// The tags of an object, by name and value; none where a server knows no tags.
+    pub async fn object_tags(&self, address: &Address) -> Result<Vec<(String, String)>, Error> {
+        let call = object_call("read the tags of", Method::GET, address).query("tagging", "");
+        match self.parsed(&call, answers::tags).await {
+            Err(error) if matches!(error.status(), Some(405 | 501)) => Ok(Vec::new()),
+            Err(error) if error.code() == Some(ErrorCode::NoSuchTagSet) => Ok(Vec::new()),
+            tags => tags,
+        }
     }
 
     /// Copies an object on the server. `headers` say how the copy is encrypted.

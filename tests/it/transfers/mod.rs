@@ -1,6 +1,7 @@
 //! `dovetail put` and `get` through a network that does everything wrong, killed at any moment, and resumed.
 
 mod command;
+mod copies;
 mod damage;
 mod downloads;
 mod encryption;

@@ -45,10 +45,10 @@ pub fn have_one_target(one: &Header, other: &Header) -> bool {
         }
 }
 
-/// Whoever may write but not read cannot know.
+/// Whoever may write but not read cannot know, and neither can who has not the key that the object there is encrypted with.
 async fn newer_object(endpoint: &Arc<Endpoint>, header: &Header) -> Result<Option<ObjectHead>, Error> {
     match endpoint.head_object(&header.address()).await {
-        Err(error) if error.is_not_found() || error.status() == Some(403) => Ok(None),
+        Err(error) if matches!(error.status(), Some(400 | 403 | 404)) => Ok(None),
         head => Ok(Some(head?).filter(|head| {
             head.modified_s.is_some_and(|modified_s| modified_s > header.started_ms.div_euclid(1000))
         })),

@@ -137,6 +137,12 @@ impl Download<'_> {
             _ => self.endpoint.look_at(self.address).await?,
         };
         if exists && !self.options.always && self.is_there(&head).await? {
+            if let Some(journal) = journal {
+                // Nobody needs to go on. A part file that another download is at stays.
+                journal.remove()?;
+                let part_path = self.part_path.clone();
+                let _ = self.blocking(move || discard(&part_path)).await;
+            }
             self.endpoint.tally.keep(head.len);
             return Ok(Done { was_there: true, kept_len: head.len, ..done(&head, None, true) });
         }

@@ -122,10 +122,12 @@ async fn resume_leaves_a_file_that_is_newer_than_the_download() {
     std::fs::write(machine.path("copy"), "mine").unwrap();
     machine.run(&["resume"]).await.expect(1).expect_words("was written by something else");
     assert_eq!(std::fs::read(machine.path("copy")).unwrap(), b"mine");
-    std::fs::remove_file(machine.path("copy")).unwrap();
-    machine.run(&["resume"]).await.expect(0);
+    std::fs::copy(machine.path("file"), machine.path("copy")).unwrap();
+    assert!(machine.path("copy.dovetail-part").exists());
+    machine.run(&["resume"]).await.expect(0).expect_words("0 B moved");
     assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
     assert_eq!(machine.journals(), 0);
+    assert!(!machine.path("copy.dovetail-part").exists(), "what is whole leaves nothing half");
 }
 
 #[tokio::test(flavor = "multi_thread")]

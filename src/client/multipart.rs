@@ -79,7 +79,7 @@ impl Endpoint {
         protection: Protection,
     ) -> Result<NewUpload, Error> {
         let upload = new_upload(call, answer, protection)?;
-        if let Err(error) = self.check_key_was_taken(&answer.headers) {
+        if let Err(error) = self.check_key_was_taken(&answer.headers, false) {
             self.abort_upload(address, &upload.id).await?;
             return Err(error);
         }

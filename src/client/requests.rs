@@ -195,7 +195,7 @@ impl Endpoint {
         sent: Option<Digest>,
         answer: &Answer,
     ) -> Result<Written, Error> {
-        self.check_key_was_taken(&answer.headers)?;
+        self.check_key_was_taken(&answer.headers, true)?;
         let etag = etag_of(&call.doing, &answer.headers)?;
         let echoed = checksum::object_from_headers(&answer.headers).ok().flatten();
         let is_right = match (sent, echoed) {
@@ -213,16 +213,14 @@ impl Endpoint {
         Ok(Written { etag, checksum: echoed })
     }
 
-    /// Fails if a server passes over the key that an object is to be encrypted with.
-    pub fn check_key_was_taken(&self, answer: &HeaderMap) -> Result<(), Error> {
-        match self.customer_keys.are_taken(answer) {
-            true => Ok(()),
-            false => {
-                let reason =
-                    "the server takes no notice of the key: it does not encrypt with keys of its clients";
-                Err(Error::Incomplete(reason.into()))
-            }
+    /// Fails if a server passes over the key that an object is to be encrypted with. `is_written`: it is there already.
+    pub fn check_key_was_taken(&self, answer: &HeaderMap, is_written: bool) -> Result<(), Error> {
+        if self.customer_keys.are_taken(answer) {
+            return Ok(());
         }
+        let reason = "the server takes no notice of the key: it does not encrypt with keys of its clients";
+        let left = if is_written { "; the object lies there in the clear" } else { "" };
+        Err(Error::Incomplete(format!("{reason}{left}")))
     }
 
     /// One that no URL can name is deleted by a document.
@@ -290,7 +288,7 @@ impl Endpoint {
         let mut call = call.header("x-amz-copy-source", source.to_header());
         call.idle = COMPLETE_TIMEOUT;
         let answer = self.call_checked(&call).await?;
-        self.check_key_was_taken(&answer.headers)?;
+        self.check_key_was_taken(&answer.headers, true)?;
         written(&call.doing, "CopyObjectResult", &answer)
     }
 

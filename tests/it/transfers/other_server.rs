@@ -102,3 +102,23 @@ async fn a_server_that_does_not_say_its_limits_is_taken_to_be_s3_and_asked_once(
     let asked = exchanges.iter().filter(|exchange| exchange.target == "/_/limits").count();
     assert_eq!(asked, 1, "two runs ask once");
 }
+
+/// moto keeps objects as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_passes_over_a_key_is_told_from_one_that_encrypts() {
+    let server = Server::s3().await;
+    let machine = Machine::new(&server.http(""));
+    let mut seed = Seed::new(13);
+    machine.file("file", LEN, &mut seed);
+    machine.file("small", 1000, &mut seed);
+    machine.file("key", 32, &mut seed);
+    std::fs::set_permissions(machine.path("key"), std::os::unix::fs::PermissionsExt::from_mode(0o600))
+        .unwrap();
+    let key = ["--sse-c-key-file", "key"];
+    let said = machine.run(&[&PUT[..], &key].concat()).await.expect(1).expect_words("no notice of the key");
+    assert!(!said.stderr.contains("in the clear"), "no part was sent: {}", said.stderr);
+    let open = machine.run(&["uploads", "s3://blobs"]).await.expect(0);
+    assert_eq!((open.stdout, machine.journals()), (Vec::new(), 0));
+    let put = [&["put", "small", TARGET][..], &key].concat();
+    machine.run(&put).await.expect(1).expect_words("the object lies there in the clear");
+}

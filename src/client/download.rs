@@ -180,9 +180,12 @@ impl Download<'_> {
         let bytes = Bytes::from(lock(&gathered).concat());
         let verified = self.verify(&head, digest, range.algorithm, &Source::Memory(bytes.clone())).await?;
         let (part_path, path, sync) = (self.part_path.clone(), self.path.clone(), self.options.sync);
+        let folders = self.endpoint.folders.clone();
         self.blocking(move || {
+            // Those who wait for the disk can wait together.
+            let _turn = (!sync).then(|| folders.turn(&path));
             let file = PartFile::create(&part_path, 0)?;
-            let named = file.write_all_at(&bytes, 0).and_then(|()| file.rename(&path, sync));
+            let named = file.write_all_at(&bytes, 0).and_then(|_| file.rename(&path, sync));
             named.inspect_err(|_| file.remove())
         })
         .await?;

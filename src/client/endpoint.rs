@@ -22,6 +22,7 @@ use crate::client::connection::{connection_error, http_client, read_answer, watc
 use crate::client::credentials::Credentials;
 use crate::client::customer_key::CustomerKeys;
 use crate::client::error::{Class, Error, Refusal};
+use crate::client::folders::Folders;
 use crate::client::regions::{Learnt, Regions, aws_url, is_aws_host};
 use crate::client::retry::{Retry, random_fraction};
 use crate::client::send_body::Surroundings;
@@ -82,6 +83,7 @@ pub struct Endpoint {
     pub retry: Retry,
     pub workers: Workers,
     pub around: Surroundings,
+    pub folders: Folders,
     /// Memory for what is on its way into files.
     pub write_chunks: Chunks,
     pub tally: Arc<Tally>,
@@ -141,6 +143,7 @@ impl Endpoint {
             retry: Retry::new(settings.patience),
             workers: Workers::new(settings.parallel_max),
             around,
+            folders: Folders::default(),
             write_chunks: Chunks::new(WRITE_LEN),
             tally,
         })

@@ -1,8 +1,9 @@
 //! The file that a download grows in: `NAME.dovetail-part`, until it is whole and gets its name.
 //!
 //! Whole pages of a large file go past the page cache (`O_DIRECT`, man 2 open), from memory that the disk reads as it lies: this takes a
-//! thirtieth of the CPU, and a disk with a cache of its own takes them twice as fast as the kernel finds room for them. What is no whole
-//! page, a small file, which is read again soon, and a file system that knows no such writes go through the page cache. Nobody waits
+//! thirtieth of the CPU, and a disk with a cache of its own takes them twice as fast as the kernel finds room for them. Where the disk is
+//! slower than what arrives, some of them go through the page cache, so that the download is as fast as memory takes it. So does what is
+//! no whole page, a small file, which is read again soon, and all of a file on a file system that knows no such writes. Nobody waits
 //! for what a disk keeps in its own cache unless asked to (`sync`), as with other programs.
 //!
 //! Whoever writes a part file holds its lock until it has its name: two downloads into one file, of the same object or not, would
@@ -14,13 +15,14 @@ use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, OFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::base::memory::ALIGNMENT;
+use crate::client::disk_pace::DiskPace;
 use crate::wire::sigv4::sha256_hex;
 
 const SUFFIX: &str = ".dovetail-part";
@@ -37,9 +39,17 @@ pub const DIRECT_LEN_MIN: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct PartFile {
     file: Arc<File>,
-    /// The same file, for writing past the page cache.
-    direct: Option<File>,
+    /// Held while writing through the page cache: the kernel lets no two into one file, and who waits for it there burns CPU.
+    cached_turn: Mutex<()>,
+    direct: Option<Direct>,
     path: PathBuf,
+}
+
+/// The same file, for writing past the page cache.
+#[derive(Debug)]
+struct Direct {
+    file: File,
+    pace: Mutex<DiskPace>,
 }
 
 /// Where the bytes of `path` are until they are whole. A name that would be too long is cut, and told from others by its digest.
@@ -101,7 +111,7 @@ impl PartFile {
                 }
             }
         }
-        Ok(PartFile { file: Arc::new(file), direct: open_direct(path, len), path: path.to_owned() })
+        Ok(PartFile::new(file, path, len))
     }
 
     /// The file of an earlier run. Blocks.
@@ -110,8 +120,12 @@ impl PartFile {
     /// [`io::ErrorKind::ResourceBusy`] while another process writes it.
     pub fn open(path: &Path) -> io::Result<PartFile> {
         let (file, len) = claim(path, OpenOptions::new().read(true).write(true))?;
-        let direct = open_direct(path, len);
-        Ok(PartFile { file: Arc::new(file), direct, path: path.to_owned() })
+        Ok(PartFile::new(file, path, len))
+    }
+
+    fn new(file: File, path: &Path, len: u64) -> PartFile {
+        let (cached_turn, direct) = (Mutex::new(()), Direct::open(path, len));
+        PartFile { file: Arc::new(file), cached_turn, direct, path: path.to_owned() }
     }
 
     /// For reading what has been written.
@@ -123,20 +137,37 @@ impl PartFile {
         &self.path
     }
 
-    /// Writes all of `bytes`. Blocks.
-    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let Some(direct) = &self.direct else { return self.file.write_all_at(bytes, offset) };
+    /// Writes all of `bytes`, and tells whether they went past the page cache. Blocks.
+    pub fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<bool> {
         let is_aligned =
             offset.is_multiple_of(ALIGNMENT as u64) && bytes.as_ptr().align_offset(ALIGNMENT) == 0;
-        let pages_len = if is_aligned { bytes.len() - bytes.len() % ALIGNMENT } else { 0 };
-        let (pages, rest) = bytes.split_at(pages_len);
-        match direct.write_all_at(pages, offset) {
-            Ok(()) => self.file.write_all_at(rest, offset + pages_len as u64),
+        let is_for_disk = |direct: &&Direct| is_aligned && direct.pace().takes(bytes.len() as u64);
+        let Some(direct) = self.direct.as_ref().filter(is_for_disk) else {
+            return self.write_cached(bytes, offset).map(|()| false);
+        };
+        let (pages, rest) = bytes.split_at(bytes.len() - bytes.len() % ALIGNMENT);
+        match direct.file.write_all_at(pages, offset) {
+            Ok(()) => self.write_cached(rest, offset + pages.len() as u64).map(|()| true),
             // The file system took the flag, but not the write.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                self.file.write_all_at(bytes, offset)
+                self.write_cached(bytes, offset).map(|()| false)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    fn write_cached(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let _turn = self.cached_turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.file.write_all_at(bytes, offset)
+    }
+
+    /// What comes after a write past the page cache has waited so long for it.
+    pub fn written(&self, waited: Duration) {
+        if let Some(direct) = &self.direct {
+            direct.pace().written(waited);
         }
     }
 
@@ -155,6 +186,20 @@ impl PartFile {
             Some(folder) if sync => File::open(folder)?.sync_all(),
             _ => Ok(()),
         }
+    }
+}
+
+impl Direct {
+    /// `None` if the file is small, or its file system cannot.
+    fn open(path: &Path, len: u64) -> Option<Direct> {
+        let flags = OFlags::DIRECT.bits().cast_signed();
+        let open = || OpenOptions::new().write(true).custom_flags(flags).open(path).ok();
+        let file = (len >= DIRECT_LEN_MIN).then(open).flatten()?;
+        Some(Direct { file, pace: Mutex::default() })
+    }
+
+    fn pace(&self) -> MutexGuard<'_, DiskPace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -183,13 +228,6 @@ fn claim(path: &Path, options: &mut OpenOptions) -> io::Result<(File, u64)> {
         }
     }
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "another dovetail is writing it"))
-}
-
-/// `None` if the file is small, or its file system cannot.
-fn open_direct(path: &Path, len: u64) -> Option<File> {
-    let flags = OFlags::DIRECT.bits().cast_signed();
-    let open = || OpenOptions::new().write(true).custom_flags(flags).open(path).ok();
-    (len >= DIRECT_LEN_MIN).then(open).flatten()
 }
 
 #[cfg(test)]
@@ -285,8 +323,15 @@ mod tests {
             (0, 10, 2 << 20),
             (1, 9000, 3 << 20),
             (0, 5000, (4 << 20) + 77),
+            // While the disk is spared.
+            (0, 2 * ALIGNMENT, (5 << 20) + ALIGNMENT as u64),
         ] {
-            file.write_all_at(&bytes[from..to], offset).unwrap();
+            let is_spared = offset >> 20 == 5;
+            if is_spared {
+                (0..16).for_each(|_| file.written(Duration::MAX));
+            }
+            let went_past = file.write_all_at(&bytes[from..to], offset).unwrap();
+            assert!(!went_past || is_direct && !is_spared && from == 0, "{offset}");
             let mut read = vec![0; to - from + 1];
             file.file().read_exact_at(&mut read, offset).unwrap();
             assert_eq!(read.pop(), Some(0), "{offset}: nothing behind it was touched");

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::base::tasks::Tasks;
 use crate::client::chunks::{Chunk, Chunks};
@@ -42,7 +43,7 @@ pub struct Filler {
     /// Where the next byte goes.
     at: u64,
     filling: Option<Chunk>,
-    writing: Option<JoinHandle<io::Result<()>>>,
+    writing: Option<JoinHandle<io::Result<bool>>>,
 }
 
 impl Intake {
@@ -114,10 +115,13 @@ impl Filler {
     }
 
     async fn settle(&mut self) -> io::Result<()> {
-        match self.writing.take() {
-            Some(writing) => writing.await.map_err(io::Error::other).flatten(),
-            None => Ok(()),
+        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let since = Instant::now();
+        let went_to_disk = writing.await.map_err(io::Error::other).flatten()?;
+        if went_to_disk {
+            self.file.written(since.elapsed());
         }
+        Ok(())
     }
 }
 

@@ -248,13 +248,7 @@ pub fn object_page(body: &[u8]) -> Result<ObjectPage, Malformed> {
     while let Some(mut field) = root.next_child()? {
         match field.name() {
             "Contents" => page.objects.push(listed_object(&mut field)?),
-            "CommonPrefixes" => {
-                while let Some(mut prefix) = field.next_child()? {
-                    if prefix.name() == "Prefix" {
-                        page.prefixes.push(prefix.text()?.into_owned());
-                    }
-                }
-            }
+            "CommonPrefixes" => add_prefixes(&mut field, &mut page.prefixes)?,
             "IsTruncated" => is_truncated = field.flag()?,
             "EncodingType" => is_encoded = !field.text_trimmed()?.is_empty(),
             "NextContinuationToken" => page.next = Some(field.text()?.into_owned()),
@@ -355,7 +349,20 @@ pub fn time(field: &mut Element<'_, '_>) -> Result<i64, Malformed> {
     http_date::parse(&text).ok_or_else(|| Malformed(format!("{text:?} is no time")))
 }
 
-fn decoded(text: &str) -> String {
+/// What an element of `CommonPrefixes` names.
+pub(super) fn add_prefixes(
+    common: &mut Element<'_, '_>,
+    prefixes: &mut Vec<String>,
+) -> Result<(), Malformed> {
+    while let Some(mut prefix) = common.next_child()? {
+        if prefix.name() == "Prefix" {
+            prefixes.push(prefix.text()?.into_owned());
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn decoded(text: &str) -> String {
     percent::decode_query_text(text).into_owned()
 }
 

@@ -7,33 +7,17 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::client::address::Address;
 use crate::client::call::Call;
 use crate::client::error::Error;
+use crate::wire::customer_key::{COPY_SOURCE, KeyHeaders, OWN};
 use crate::wire::sigv4::sha256_hex;
 
 const KEY_LEN: usize = 32;
 /// So much of a digest tells keys apart.
 const DIGEST_LEN: usize = 16;
-const OWN: KeyHeaders = KeyHeaders {
-    algorithm: HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm"),
-    key: HeaderName::from_static("x-amz-server-side-encryption-customer-key"),
-    key_md5: HeaderName::from_static("x-amz-server-side-encryption-customer-key-md5"),
-};
-const COPY_SOURCE: KeyHeaders = KeyHeaders {
-    algorithm: HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-algorithm"),
-    key: HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-key"),
-    key_md5: HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-key-md5"),
-};
-
-/// The headers that bring a key.
-struct KeyHeaders {
-    algorithm: HeaderName,
-    key: HeaderName,
-    key_md5: HeaderName,
-}
 
 /// One key, of which nothing is shown.
 #[derive(Clone, PartialEq, Eq)]

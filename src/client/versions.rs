@@ -3,11 +3,10 @@
 use http::Method;
 
 use crate::client::address::Address;
-use crate::client::answers::time;
+use crate::client::answers::{add_prefixes, decoded, time};
 use crate::client::call::Call;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
-use crate::wire::percent;
 use crate::wire::xml::{Document, Element, Malformed};
 
 /// A version, or a delete marker, which stands for no object.
@@ -74,13 +73,7 @@ fn version_page(body: &[u8]) -> Result<VersionPage, Malformed> {
         match field.name() {
             "Version" => page.versions.push(version(&mut field, false)?),
             "DeleteMarker" => page.versions.push(version(&mut field, true)?),
-            "CommonPrefixes" => {
-                while let Some(mut prefix) = field.next_child()? {
-                    if prefix.name() == "Prefix" {
-                        page.prefixes.push(prefix.text()?.into_owned());
-                    }
-                }
-            }
+            "CommonPrefixes" => add_prefixes(&mut field, &mut page.prefixes)?,
             "IsTruncated" => is_truncated = field.flag()?,
             "EncodingType" => is_encoded = !field.text_trimmed()?.is_empty(),
             "NextKeyMarker" => key_marker = field.text()?.into_owned(),
@@ -89,10 +82,9 @@ fn version_page(body: &[u8]) -> Result<VersionPage, Malformed> {
         }
     }
     if is_encoded {
-        let decode = |text: &mut String| *text = percent::decode_query_text(text).into_owned();
-        page.versions.iter_mut().for_each(|version| decode(&mut version.key));
-        page.prefixes.iter_mut().for_each(decode);
-        decode(&mut key_marker);
+        page.versions.iter_mut().for_each(|version| version.key = decoded(&version.key));
+        page.prefixes.iter_mut().for_each(|prefix| *prefix = decoded(prefix));
+        key_marker = decoded(&key_marker);
     }
     page.next = is_truncated.then_some((key_marker, id_marker));
     Ok(page)

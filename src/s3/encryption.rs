@@ -9,6 +9,7 @@ use crate::s3::S3;
 use crate::s3::error::S3Error;
 use crate::s3::request::header;
 use crate::s3::response;
+use crate::wire::customer_key::{COPY_SOURCE, KeyHeaders, OWN};
 use crate::wire::error_code::ErrorCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -23,24 +24,6 @@ const BUCKET_KEY: HeaderName = HeaderName::from_static("x-amz-server-side-encryp
 pub const AES256: &str = "AES256";
 pub const KMS: &str = "aws:kms";
 pub const KMS_DUAL_LAYER: &str = "aws:kms:dsse";
-
-/// The three headers that bring a client's key.
-struct KeyHeaders {
-    algorithm: HeaderName,
-    key: HeaderName,
-    key_md5: HeaderName,
-}
-
-const OWN: KeyHeaders = KeyHeaders {
-    algorithm: HeaderName::from_static("x-amz-server-side-encryption-customer-algorithm"),
-    key: HeaderName::from_static("x-amz-server-side-encryption-customer-key"),
-    key_md5: HeaderName::from_static("x-amz-server-side-encryption-customer-key-md5"),
-};
-const COPY_SOURCE: KeyHeaders = KeyHeaders {
-    algorithm: HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-algorithm"),
-    key: HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-key"),
-    key_md5: HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-key-md5"),
-};
 
 impl S3 {
     /// Whether keys may come over this connection: what is sent in the clear is no secret any more.

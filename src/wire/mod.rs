@@ -8,6 +8,7 @@ pub mod aws_chunked;
 pub mod bucket_name;
 pub mod checksum;
 pub mod copy_source;
+pub mod customer_key;
 pub mod error_code;
 pub mod etag;
 pub mod form;

@@ -163,7 +163,7 @@ where
         done = &mut job => match done {
             Ok(code) => code,
             Err(error) => {
-                session.display.clear();
+                session.display.end(None);
                 fail(&error)
             }
         },
@@ -176,13 +176,12 @@ where
                     () = interrupted() => {}
                 }
             }
-            session.display.clear();
             let command = (on_stop == OnStop::Resume).then(command_line);
+            session.display.end(Some(&Event::Interrupted { command: command.clone() }));
             eprintln!("dovetail: interrupted");
             if let Some(command) = &command {
                 eprintln!("The same command goes on where this stopped:\n  {command}");
             }
-            session.tally.tell(&Event::Interrupted { command });
             INTERRUPTED
         }
     }

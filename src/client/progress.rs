@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -54,6 +54,8 @@ pub struct Display {
     is_stuck: Arc<AtomicBool>,
     /// Files that there was no checksum to compare with for.
     unverified: Arc<AtomicU64>,
+    /// Whether the last word was said: transfers that are being dropped have nothing to add to it.
+    is_over: Arc<Mutex<bool>>,
 }
 
 impl Display {
@@ -75,6 +77,7 @@ impl Display {
             checksum: Arc::default(),
             is_stuck: Arc::default(),
             unverified: Arc::default(),
+            is_over: Arc::default(),
         }
     }
 
@@ -104,8 +107,9 @@ impl Display {
         }
     }
 
-    /// The last word: what all of it came to. `verb` is "sent" or "received".
+    /// What all of it came to. `verb` is "sent" or "received".
     pub fn finish(&self, tally: &Tally, failed: u64, verb: &str) {
+        let Some(_floor) = self.floor() else { return };
         self.bar.finish_and_clear();
         let sums = tally.snapshot();
         let seconds = self.started.elapsed().as_secs_f64();
@@ -133,12 +137,24 @@ impl Display {
         }
     }
 
-    /// Takes the bar away, for whoever has the last word.
-    pub fn clear(&self) {
+    /// Takes the bar away and tells programs the last event: what transfers say from now on is not shown.
+    pub fn end(&self, last: Option<&Event>) {
+        let Some(mut is_over) = self.floor() else { return };
+        *is_over = true;
         self.bar.finish_and_clear();
+        if let Some(last) = last.filter(|_| self.mode == Mode::Json) {
+            print_json(last);
+        }
+    }
+
+    /// The right to speak, one at a time, until the last word was said.
+    fn floor(&self) -> Option<MutexGuard<'_, bool>> {
+        let is_over = self.is_over.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*is_over).then_some(is_over)
     }
 
     fn show(&self, sums: &Snapshot, bytes_per_s: f64) {
+        let Some(_floor) = self.floor() else { return };
         match self.mode {
             Mode::Bar => {
                 self.bar.set_length(sums.total_len.max(1));
@@ -152,6 +168,7 @@ impl Display {
     }
 
     fn event(&self, event: &Event) {
+        let Some(_floor) = self.floor() else { return };
         if self.mode == Mode::Json {
             return print_json(event);
         }
@@ -366,6 +383,15 @@ mod tests {
             summary(&pipe, 0, 0.0, "sent", Some("CRC64NVME:AAAAAAAAAAA=")),
             "0 files, 3.0 MiB in 0.0 s, CRC64NVME:AAAAAAAAAAA="
         );
+    }
+
+    /// Whoever listens from then on hears nothing, whichever thread still has something to say.
+    #[test]
+    fn nothing_is_said_after_the_last_word() {
+        let display = Display::new(Mode::Json, false);
+        assert!(display.floor().is_some());
+        display.end(Some(&Event::Interrupted { command: None }));
+        assert!(display.floor().is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -74,7 +74,7 @@ pub fn host_in(host: &str, region: &str) -> Option<String> {
         ["s3"] => format!("s3.{region}"),
         [service @ ("s3" | "s3-fips"), _] => format!("{service}.{region}"),
         [service @ ("s3" | "s3-fips"), "dualstack", _] => format!("{service}.dualstack.{region}"),
-        [old] if old.starts_with("s3-") => format!("s3.{region}"),
+        [old] if old_region(old).is_some() => format!("s3.{region}"),
         _ => return None,
     };
     Some(format!("{moved}.{suffix}"))
@@ -84,11 +84,23 @@ pub fn host_in(host: &str, region: &str) -> Option<String> {
 pub fn region_of_host(host: &str) -> Option<String> {
     let (labels, _) = split(host)?;
     let name = match labels.as_slice() {
-        [.., "s3" | "s3-fips" | "dualstack", region] if *region != "s3" => *region,
-        [.., old] => old.strip_prefix("s3-")?,
+        [.., "s3" | "s3-fips" | "s3-website" | "dualstack", region]
+            if !matches!(*region, "s3" | "dualstack") =>
+        {
+            *region
+        }
+        [.., old] => old_region(old)?,
         [] => return None,
     };
     is_name(name).then(|| name.to_owned())
+}
+
+/// The region in a label of old, such as `s3-eu-west-1`. Others begin like that, too: `s3-accelerate`, `s3-external-1`.
+fn old_region(label: &str) -> Option<&str> {
+    let rest = label.strip_prefix("s3-")?;
+    let name = ["fips-", "website-"].into_iter().find_map(|kind| rest.strip_prefix(kind)).unwrap_or(rest);
+    let (place, number) = name.rsplit_once('-')?;
+    (place.contains('-') && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
 }
 
 /// The labels of a host before AWS's domain, and the domain.
@@ -151,6 +163,9 @@ mod tests {
             ("s3.dualstack.us-east-1.amazonaws.com", Some("s3.dualstack.eu-west-1.amazonaws.com")),
             ("s3-fips.us-east-1.amazonaws.com", Some("s3-fips.eu-west-1.amazonaws.com")),
             ("s3.cn-north-1.amazonaws.com.cn", Some("s3.eu-west-1.amazonaws.com.cn")),
+            ("s3-accelerate.amazonaws.com", None),
+            ("s3-accelerate.dualstack.amazonaws.com", None),
+            ("s3-external-1.amazonaws.com", None),
             ("vpce-1.s3.us-east-1.vpce.amazonaws.com", None),
             ("s3.us-east-1.amazonaws.com.example", None),
             ("s3.us-east-1.evilamazonaws.com", None),
@@ -172,6 +187,16 @@ mod tests {
             ("s3.eu-west-1.amazonaws.com", Some("eu-west-1")),
             ("bucket.with.dots.s3-eu-west-1.amazonaws.com", Some("eu-west-1")),
             ("s3.dualstack.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("bucket.s3.dualstack.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("bucket.s3-fips.us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
+            ("bucket.s3-fips.dualstack.us-east-1.amazonaws.com", Some("us-east-1")),
+            ("s3-fips-us-gov-west-1.amazonaws.com", Some("us-gov-west-1")),
+            ("bucket.s3-website-us-east-1.amazonaws.com", Some("us-east-1")),
+            ("bucket.s3-website.eu-central-1.amazonaws.com", Some("eu-central-1")),
+            ("bucket.s3-accelerate.amazonaws.com", None),
+            ("bucket.s3-accelerate.dualstack.amazonaws.com", None),
+            ("bucket.s3-external-1.amazonaws.com", None),
+            ("bucket.s3.dualstack.amazonaws.com", None),
             ("bucket.s3.amazonaws.com", None),
             ("s3.amazonaws.com", None),
             ("s3.eu-west-1.example", None),

@@ -207,6 +207,24 @@ async fn a_pipe_that_fails_is_aborted_or_kept() {
     assert!(printed.stdout == stopped.bytes);
 }
 
+/// Nothing came out of it is not the same as nothing could.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_that_is_closed_is_no_empty_object() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let put = machine.command(&["put", "-", "s3://transfers/piped"]);
+    let mut closed = std::process::Command::new("sh");
+    closed.args(["-c", "exec \"$0\" \"$@\" <&-"]).arg(put.get_program()).args(put.get_args());
+    closed.envs(put.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = tokio::task::spawn_blocking(move || closed.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot read stdin: it is closed"), "{said}");
+    assert_eq!(gateway.client().list("transfers").await.unwrap(), [""; 0]);
+    machine.run(&["put", "-", "s3://transfers/piped"]).await.expect(0);
+    assert_eq!(object(&gateway, "piped").await, "", "/dev/null is an empty object");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_changes_during_a_download_is_fetched_anew() {
     let mut stopped = Stopped::new().await;

@@ -37,17 +37,20 @@ pub fn completions(args: &CompletionsArgs, mut command: Command) -> ExitCode {
     clap_complete::generate(args.shell, &mut command, "dovetail", &mut text);
     match std::io::stdout().write_all(&text) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => transfer::fail(&Error::file("write to stdout", error)).into(),
+        Err(error) => unwritten("stdout", &error),
     }
 }
 
 pub fn man(args: &ManArgs, command: Command) -> ExitCode {
     match write_pages(&args.folder, command) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            transfer::fail(&Error::file(format!("write to {}", args.folder.display()), error)).into()
-        }
+        Err(error) => unwritten(args.folder.display(), &error),
     }
+}
+
+/// No transfer: there is nothing that goes on when there is room.
+fn unwritten(place: impl std::fmt::Display, error: &std::io::Error) -> ExitCode {
+    transfer::fail(&Error::Incomplete(format!("cannot write to {place}: {error}"))).into()
 }
 
 fn write_pages(folder: &Path, command: Command) -> std::io::Result<()> {

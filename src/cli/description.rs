@@ -23,13 +23,15 @@ const UNTOLD: [&str; 5] = [
     "x-amz-tagging",
 ];
 const METADATA: &str = "x-amz-meta-";
+/// Every server makes something else of other letters, so that nobody could tell whether an object has them.
+const NOT_ASCII: &str = "headers are; encode it, such as with %C3%BC for an ü";
 
 #[derive(Args, Debug)]
 pub struct Description {
     /// What the object is, such as text/plain [default: by the file's ending]
     #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
-    /// Metadata to keep with the object
+    /// Metadata to keep with the object, in ASCII
     #[arg(long, value_name = "NAME=VALUE")]
     metadata: Vec<String>,
     /// Such as STANDARD_IA
@@ -44,6 +46,11 @@ impl Description {
     pub fn headers(&self) -> Result<HeaderMap, Error> {
         let mut headers = HeaderMap::new();
         let mut add = |name: &str, value: &str| {
+            if !name.is_ascii() || !value.is_ascii() {
+                return Err(Error::Usage(format!("{name}: {value:?} is not ASCII: {NOT_ASCII}")));
+            }
+            // Blanks around it are not the value's, for HTTP.
+            let value = value.trim_matches([' ', '\t']);
             let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
                 return Err(Error::Usage(format!("{name}: {value:?} is nothing that HTTP can carry")));
             };
@@ -72,7 +79,7 @@ impl Description {
                     "--header takes what describes an object; {name:?} does not"
                 )));
             }
-            add(&name, value.trim())?;
+            add(&name, value)?;
         }
         Ok(headers)
     }
@@ -130,8 +137,11 @@ mod tests {
         ] {
             assert!(matches!(described(&[], &[header]), Err(Error::Usage(_))), "{header}");
         }
-        for metadata in ["owner", "a b=c"] {
+        for metadata in ["owner", "a b=c", "a=ü", "ü=a"] {
             assert!(matches!(described(&[metadata], &[]), Err(Error::Usage(_))), "{metadata}");
         }
+        let file = "content-disposition: attachment; filename=ü";
+        assert!(matches!(described(&[], &[file]), Err(Error::Usage(_))));
+        assert_eq!(described(&["a= b \t"], &[]).unwrap()["x-amz-meta-a"], "b");
     }
 }

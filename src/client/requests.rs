@@ -362,11 +362,17 @@ pub fn is_encrypted(headers: &HeaderMap) -> bool {
         || headers.contains_key("x-amz-server-side-encryption-customer-algorithm")
 }
 
-pub fn object_head(doing: &str, headers: &HeaderMap) -> Result<ObjectHead, Error> {
+fn object_head(doing: &str, headers: &HeaderMap) -> Result<ObjectHead, Error> {
+    let len = headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
+    let len = len.ok_or_else(|| Error::malformed(doing, "no content-length"))?;
+    object_of_len(doing, headers, len)
+}
+
+/// The same for an answer whose length is known otherwise.
+pub fn object_of_len(doing: &str, headers: &HeaderMap, len: u64) -> Result<ObjectHead, Error> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let len = text("content-length").and_then(|len| len.parse().ok());
     Ok(ObjectHead {
-        len: len.ok_or_else(|| Error::malformed(doing, "no content-length"))?,
+        len,
         etag: etag_of(doing, headers)?,
         checksum: checksum::object_from_headers(headers).ok().flatten(),
         modified_s: text("last-modified").and_then(http_date::parse),

@@ -25,6 +25,34 @@ async fn one_object_is_looked_at_once() {
     assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_comes_whole_though_its_length_is_not_told() {
+    let gateway = gateway().await;
+    let proxy = Proxy::start(&gateway.endpoint(), 1).await;
+    let machine = Machine::new(&proxy.endpoint());
+    for (len, ranges) in [(0, 1), (100_000, 1), (11 << 20, 3)] {
+        let bytes = machine.file("file", len, &mut Seed::new(len as u64));
+        let target = format!("s3://{BUCKET}/{len}");
+        machine.run(&["put", "file", &target]).await.expect(0);
+        proxy.choose(|method, target, _| match method == "GET" && !target.contains('?') {
+            true => Fault::NoLength,
+            false => Fault::None,
+        });
+        let before = proxy.exchanges().len();
+        machine.run(&["get", &target, "copy", "--part-size", "5M"]).await.expect(0);
+        assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
+        let asked = proxy.exchanges()[before..].iter().filter(|asked| asked.fault == Fault::NoLength).count();
+        assert_eq!(asked, ranges, "each once");
+        assert_eq!(machine.run(&["get", &target, "-"]).await.expect(0).stdout, bytes);
+        proxy.choose(|_, _, _| Fault::None);
+    }
+    proxy.choose(|method, _, _| if method == "HEAD" { Fault::NoLength } else { Fault::None });
+    let before = proxy.exchanges().len();
+    let said = machine.run(&["get", &format!("s3://{BUCKET}/0"), "copy"]).await.expect(3);
+    said.expect_words("no content-length");
+    assert_eq!(proxy.exchanges().len() - before, 1, "it is asked once");
+}
+
 /// The first one would otherwise give its name to what the second one has so far.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_downloads_into_one_file_do_not_mix() {

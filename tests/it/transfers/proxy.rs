@@ -37,6 +37,8 @@ pub enum Fault {
     /// The client gets the answer twice.
     DuplicateAnswer,
     Delay,
+    /// The client gets the answer in pieces, and no word on its length.
+    NoLength,
     /// Answered by the proxy itself: the keys are too old.
     Expired,
     /// Answered by the proxy itself: the bucket is in [`MOVED_TO`], at an address that nobody should go to.
@@ -289,6 +291,7 @@ async fn pass_on(
             client.write_all(&answer).await?;
             return cut();
         }
+        Fault::NoLength => client.write_all(&in_pieces(&answer, head_len)).await?,
         Fault::DuplicateAnswer => {
             client.write_all(&answer).await?;
             client.write_all(&answer).await?;
@@ -296,6 +299,20 @@ async fn pass_on(
         _ => client.write_all(&answer).await?,
     }
     Ok(status)
+}
+
+/// An answer of known length as one whose length nobody knows.
+fn in_pieces(answer: &[u8], head_len: usize) -> Vec<u8> {
+    let head = String::from_utf8_lossy(&answer[..head_len]).into_owned();
+    let is_kept = |line: &&str| !line.to_ascii_lowercase().starts_with("content-length:");
+    let head: String = head.split_inclusive("\r\n").filter(is_kept).collect();
+    let mut pieces = head.replacen("\r\n", "\r\ntransfer-encoding: chunked\r\n", 1).into_bytes();
+    for piece in answer[head_len..].chunks(100_000) {
+        pieces.extend(format!("{:x}\r\n", piece.len()).into_bytes());
+        pieces.extend([piece, b"\r\n"].concat());
+    }
+    pieces.extend(b"0\r\n\r\n");
+    pieces
 }
 
 /// Sends a request over a connection of its own and reads until the server closes it.

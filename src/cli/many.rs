@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::transfer::{Session, code_of, tell_failure};
+use super::transfer::{Session, code_of, failure};
 use crate::client::error::Error;
 use crate::client::tally::Event;
 use crate::client::upload::Done;
@@ -19,7 +19,6 @@ const OPEN_MAX: usize = 64;
 pub struct Many<'a> {
     session: &'a Session,
     running: FuturesUnordered<AbortOnDropHandle<Ended>>,
-    failed: u64,
     /// 0, or that of the worst failure.
     code: u8,
 }
@@ -29,7 +28,7 @@ type Ended = (String, Option<String>, Result<Done, Error>);
 
 impl<'a> Many<'a> {
     pub fn new(session: &'a Session) -> Many<'a> {
-        Many { session, running: FuturesUnordered::new(), failed: 0, code: 0 }
+        Many { session, running: FuturesUnordered::new(), code: 0 }
     }
 
     /// Starts a transfer once there is room; `what` names it, `to` says where it goes unless that is stdout.
@@ -46,8 +45,7 @@ impl<'a> Many<'a> {
 
     /// A transfer that could not even begin.
     pub fn failed(&mut self, what: &str, to: Option<String>, error: &Error) {
-        tell_failure(&self.session.tally, what, to, error);
-        self.failed += 1;
+        self.session.tally.tell(&failure(Some(what.to_owned()), to, error));
         // What cannot be resumed weighs more than what can.
         self.code = if self.code == 0 { code_of(error) } else { self.code.min(code_of(error)) };
     }
@@ -62,7 +60,7 @@ impl<'a> Many<'a> {
         while !self.running.is_empty() {
             self.wait_for_one().await;
         }
-        self.session.display.finish(&self.session.tally, self.failed, verb);
+        self.session.display.finish(&self.session.tally, verb);
         self.code
     }
 

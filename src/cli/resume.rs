@@ -47,7 +47,7 @@ pub struct ResumeArgs {
 pub fn resume(args: ResumeArgs) -> ExitCode {
     let found = match args.transfers() {
         Ok(found) => found,
-        Err(error) => return transfer::fail(&error).into(),
+        Err(error) => return transfer::give_up(&args.output, &error).into(),
     };
     if args.dry_run {
         for Waiting { header, .. } in found.into_values().flatten().filter(|waiting| !waiting.is_overtaken) {
@@ -58,6 +58,10 @@ pub fn resume(args: ResumeArgs) -> ExitCode {
             }
         }
         return ExitCode::SUCCESS;
+    }
+    if found.is_empty() {
+        let display = args.output.display();
+        display.finish(&display.tally(), "moved");
     }
     let mut worst = 0;
     for ((endpoint, has_key), waiting) in found {

@@ -107,6 +107,10 @@ pub enum OnStop {
 }
 
 impl Output {
+    pub fn display(&self) -> Display {
+        Display::new(self.mode(), self.verbose)
+    }
+
     fn mode(&self) -> Mode {
         match (self.quiet, self.json, std::io::stderr().is_terminal()) {
             (true, ..) => Mode::Quiet,
@@ -132,15 +136,15 @@ where
 {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&Error::file("start threads", error)),
+        Err(error) => return give_up(output, &Error::file("start threads", error)),
     };
     let code = runtime.block_on(async {
         let tasks = Tasks::new();
-        let display = Display::new(output.mode(), output.verbose);
+        let display = output.display();
         let tally = Arc::new(display.tally());
         let endpoint = match connect.endpoint(effort, &tasks, &tally).await {
             Ok(endpoint) => endpoint,
-            Err(error) => return fail(&error),
+            Err(error) => return end(&display, &tally, &error),
         };
         let stop = CancellationToken::new();
         let session = Session { endpoint, journals: journals(), tally, tasks, display, stop };
@@ -162,10 +166,7 @@ where
     tokio::select! {
         done = &mut job => match done {
             Ok(code) => code,
-            Err(error) => {
-                session.display.end(None);
-                fail(&error)
-            }
+            Err(error) => end(&session.display, &session.tally, &error),
         },
         () = interrupted() => {
             if on_stop == OnStop::Finish {
@@ -217,6 +218,19 @@ pub fn say_would(output: &Output, verb: &str, what: impl ToString, to: impl ToSt
     }
 }
 
+/// Ends a command that moves bytes before it has begun.
+pub fn give_up(output: &Output, error: &Error) -> u8 {
+    let display = output.display();
+    let tally = display.tally();
+    end(&display, &tally, error)
+}
+
+/// The command as a whole has failed, before its first transfer or between two.
+fn end(display: &Display, tally: &Tally, error: &Error) -> u8 {
+    display.give_up(tally, &failure(None, None, error));
+    fail(error)
+}
+
 /// Says why on stderr, with what to do about it.
 pub fn fail(error: &Error) -> u8 {
     eprintln!("dovetail: {}", printable(&error.to_string(), |_| false));
@@ -236,15 +250,15 @@ pub fn code_of(error: &Error) -> u8 {
     }
 }
 
-/// Tells that a transfer has failed.
-pub fn tell_failure(tally: &Tally, what: &str, to: Option<String>, error: &Error) {
-    tally.tell(&Event::Failed {
-        what: what.to_owned(),
+/// What is told of a transfer that has failed, or without a `what` of the command.
+pub fn failure(what: Option<String>, to: Option<String>, error: &Error) -> Event {
+    Event::Failed {
+        what,
         to,
         error: error.to_string(),
         advice: error.advice(),
         resumable: error.is_resumable(),
-    });
+    }
 }
 
 /// Where journals are: the platform's folder for state.

@@ -108,7 +108,7 @@ impl Display {
     }
 
     /// What all of it came to. `verb` is "sent" or "received".
-    pub fn finish(&self, tally: &Tally, failed: u64, verb: &str) {
+    pub fn finish(&self, tally: &Tally, verb: &str) {
         let Some(_floor) = self.floor() else { return };
         self.bar.finish_and_clear();
         let sums = tally.snapshot();
@@ -116,7 +116,7 @@ impl Display {
         match self.mode {
             Mode::Json => print_json(&Event::Summary {
                 files: sums.files_done,
-                failed,
+                failed: sums.files_failed,
                 bytes: sums.done_len,
                 moved_bytes: sums.moved_len,
                 seconds,
@@ -125,7 +125,7 @@ impl Display {
             Mode::Bar | Mode::Lines => {
                 let checksum = self.checksum.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let checksum = checksum.filter(|_| sums.files_done == 1);
-                let mut text = summary(&sums, failed, seconds, verb, checksum.as_deref());
+                let mut text = summary(&sums, seconds, verb, checksum.as_deref());
                 match self.unverified.load(Ordering::Relaxed) {
                     0 => {}
                     count if count == sums.files_done => text += UNVERIFIED,
@@ -135,6 +135,15 @@ impl Display {
             }
             Mode::Quiet => {}
         }
+    }
+
+    /// The command ends without having done what it was to do. Programs are told here, people by whoever ends it.
+    pub fn give_up(&self, tally: &Tally, failed: &Event) {
+        if self.mode == Mode::Json {
+            tally.tell(failed);
+            self.finish(tally, "");
+        }
+        self.end(None);
     }
 
     /// Takes the bar away and tells programs the last event: what transfers say from now on is not shown.
@@ -177,10 +186,11 @@ impl Display {
             self.unverified.fetch_add(u64::from(!verified), Ordering::Relaxed);
         }
         let text = match event {
-            Event::Failed { what, error, advice, .. } => match advice {
-                Some(advice) => format!("{what}: {error}\n  {advice}"),
-                None => format!("{what}: {error}"),
-            },
+            Event::Failed { what, error, advice, .. } => {
+                let what = what.as_deref().unwrap_or("dovetail");
+                let advice = advice.as_ref().map(|advice| format!("\n  {advice}"));
+                format!("{what}: {error}{}", advice.unwrap_or_default())
+            }
             Event::Retry { error, attempt, .. }
                 if !self.verbose
                     && *attempt >= STUCK_FROM
@@ -253,7 +263,7 @@ fn status(sums: &Snapshot, bytes_per_s: f64) -> String {
     text
 }
 
-fn summary(sums: &Snapshot, failed: u64, seconds: f64, verb: &str, checksum: Option<&str>) -> String {
+fn summary(sums: &Snapshot, seconds: f64, verb: &str, checksum: Option<&str>) -> String {
     let files = if sums.files_done == 1 { "1 file".to_owned() } else { format!("{} files", sums.files_done) };
     let mut text = format!("{files}, {}", size(sums.done_len));
     if sums.moved_len != sums.done_len {
@@ -269,8 +279,8 @@ fn summary(sums: &Snapshot, failed: u64, seconds: f64, verb: &str, checksum: Opt
     if let Some(checksum) = checksum {
         text += &format!(", {checksum}");
     }
-    if failed > 0 {
-        text += &format!(", {failed} failed");
+    if sums.files_failed > 0 {
+        text += &format!(", {} failed", sums.files_failed);
     }
     text
 }
@@ -367,6 +377,7 @@ mod tests {
         let files = Snapshot {
             files_total: 3,
             files_done: 1,
+            files_failed: 1,
             total_len: 4 << 30,
             done_len: 1 << 30,
             moved_len: 1 << 30,
@@ -376,11 +387,11 @@ mod tests {
         let expected = "1.0 GiB of 4.0 GiB, 512 MiB/s, 6.0 s left, 1 of 3 files, 8 in flight, 2 retries";
         assert_eq!(status(&files, (512 << 20) as f64), expected);
         assert_eq!(
-            summary(&files, 1, 2.0, "sent", None),
+            summary(&files, 2.0, "sent", None),
             "1 file, 1.0 GiB in 2.0 s, 512 MiB/s, 2 retries, 1 failed"
         );
         assert_eq!(
-            summary(&pipe, 0, 0.0, "sent", Some("CRC64NVME:AAAAAAAAAAA=")),
+            summary(&pipe, 0.0, "sent", Some("CRC64NVME:AAAAAAAAAAA=")),
             "0 files, 3.0 MiB in 0.0 s, CRC64NVME:AAAAAAAAAAA="
         );
     }

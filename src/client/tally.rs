@@ -30,8 +30,15 @@ pub enum Event {
         verified: bool,
         skipped: bool,
     },
-    /// A transfer ended without success. `resumable`: the same command goes on where it stopped.
-    Failed { what: String, to: Option<String>, error: String, advice: Option<String>, resumable: bool },
+    /// A transfer ended without success, or without a `what` the command, which could not even begin or go on. `resumable`: the same
+    /// command goes on where it stopped.
+    Failed {
+        what: Option<String>,
+        to: Option<String>,
+        error: String,
+        advice: Option<String>,
+        resumable: bool,
+    },
     /// Where everything together stands; once a second while bytes move.
     Progress(Snapshot),
     /// Somebody stopped the command. `command` goes on where it stopped, where something can.
@@ -45,6 +52,8 @@ pub enum Event {
 pub struct Snapshot {
     pub files_total: u64,
     pub files_done: u64,
+    /// Transfers that ended without success; the command itself, too, if it did.
+    pub files_failed: u64,
     /// Bytes of all transfers, 0 for those of unknown length.
     #[serde(rename = "bytes_total")]
     pub total_len: u64,
@@ -64,6 +73,7 @@ type Listener = Box<dyn Fn(&Event) + Send + Sync>;
 pub struct Tally {
     files_total: AtomicU64,
     files_done: AtomicU64,
+    files_failed: AtomicU64,
     total_len: AtomicU64,
     kept_len: AtomicU64,
     moved_len: AtomicU64,
@@ -85,6 +95,7 @@ impl Tally {
         Tally {
             files_total: AtomicU64::new(0),
             files_done: AtomicU64::new(0),
+            files_failed: AtomicU64::new(0),
             total_len: AtomicU64::new(0),
             kept_len: AtomicU64::new(0),
             moved_len: AtomicU64::new(0),
@@ -101,8 +112,10 @@ impl Tally {
     }
 
     pub fn tell(&self, event: &Event) {
-        if let Event::Retry { .. } = event {
-            self.retries.fetch_add(1, Ordering::Relaxed);
+        match event {
+            Event::Retry { .. } => drop(self.retries.fetch_add(1, Ordering::Relaxed)),
+            Event::Failed { .. } => drop(self.files_failed.fetch_add(1, Ordering::Relaxed)),
+            _ => {}
         }
         (self.listener)(event);
     }
@@ -143,6 +156,7 @@ impl Tally {
         Snapshot {
             files_total: load(&self.files_total),
             files_done: load(&self.files_done),
+            files_failed: load(&self.files_failed),
             total_len: load(&self.total_len),
             done_len: arrived_len.saturating_sub(load(&self.wasted_len)),
             moved_len,

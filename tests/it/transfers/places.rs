@@ -166,3 +166,35 @@ async fn a_page_for_people_is_no_success() {
     }
     network.abort();
 }
+
+/// What a program reads when nothing came of a command: why, and the sums.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_cannot_begin_is_told_to_programs() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    machine.file("file", 10, &mut Seed::new(1));
+    std::fs::create_dir(machine.path("many")).unwrap();
+    (0..9).for_each(|name| std::fs::write(machine.path("many").join(name.to_string()), "").unwrap());
+    for (command, code, error) in [
+        (&["put", "none", TARGET][..], 1, "cannot read none: No such file"),
+        (&["put", "none", "nowhere"], 2, "nowhere"),
+        (&["put", "-r", "many", "s3://no-such-bucket"], 1, "NoSuchBucket"),
+        (&["get", "-r", "s3://no-such-bucket", "copies"], 1, "NoSuchBucket"),
+        (&["get", "-r", "s3://transfers/none", "copies"], 1, "there is nothing in"),
+        (&["get", TARGET, "copy", "--endpoint-url", "no url"], 2, "is no URL"),
+        (&["resume", "none"], 2, "no transfer of these files"),
+    ] {
+        let said = machine.run(&[command, &["--json"]].concat()).await.expect(code);
+        let lines = String::from_utf8(said.stdout.clone()).unwrap();
+        let events: Vec<serde_json::Value> =
+            lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [failed, summary] = events.as_slice() else { panic!("{command:?}: {lines}") };
+        assert_eq!(failed["event"], "failed", "{command:?}: {lines}");
+        assert!(failed["what"].is_null() && failed["error"].as_str().unwrap().contains(error), "{lines}");
+        assert_eq!((&summary["event"], &summary["failed"]), (&"summary".into(), &1.into()), "{lines}");
+        said.expect_words(error);
+    }
+    let said = machine.run(&["resume", "--json"]).await.expect(0);
+    let summary: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!((&summary["event"], &summary["files"]), (&"summary".into(), &0.into()));
+}

@@ -10,8 +10,9 @@ use crate::base::limits::PART_LEN_MAX;
 use crate::client::address::Address;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
+use crate::client::multipart::composite_etag;
 use crate::client::plan::Plan;
-use crate::client::requests::Written;
+use crate::client::requests::{ObjectHead, Written};
 use crate::wire::copy_source::CopySource;
 use crate::wire::limits::Limits;
 use crate::wire::percent;
@@ -70,7 +71,7 @@ pub async fn copy(
         .buffered(COPIES_AT_ONCE)
         .try_collect::<Vec<_>>();
     let written = match unless(stop, copied).await {
-        Ok(parts) => endpoint.complete_copy(to, &upload_id, &parts).await,
+        Ok(parts) => complete(endpoint, to, &upload_id, &parts, &head).await,
         Err(error) => Err(error),
     };
     if written.is_err() {
@@ -78,6 +79,38 @@ pub async fn copy(
         let _ = endpoint.abort_upload(to, &upload_id).await;
     }
     Ok((head.len, written?))
+}
+
+/// Joins the parts. If the upload is gone, an earlier request may have joined them, and its answer was lost: then the object is the copy.
+async fn complete(
+    endpoint: &Endpoint,
+    to: &Address,
+    upload_id: &str,
+    parts: &[(u16, String)],
+    source: &ObjectHead,
+) -> Result<Written, Error> {
+    let gone = match endpoint.complete_copy(to, upload_id, parts).await {
+        Err(error) if error.is_no_such_upload() => error,
+        completed => return completed,
+    };
+    let head = match endpoint.head_object(to).await {
+        Err(error) if error.is_not_found() => return Err(gone),
+        head => head?,
+    };
+    match is_copy(&head, parts, source) {
+        true => Ok(Written { etag: head.etag, checksum: head.checksum }),
+        false => Err(gone),
+    }
+}
+
+/// Whether an object is what these copied parts join to, by its ETag or by its checksum.
+fn is_copy(head: &ObjectHead, parts: &[(u16, String)], source: &ObjectHead) -> bool {
+    let etag = composite_etag(parts.iter().map(|(_, etag)| etag.as_str()));
+    let has_etag = etag.is_some_and(|etag| etag == head.etag);
+    let has_checksum = head.checksum.is_some_and(|checksum| {
+        checksum.part_count.is_none() && source.checksum.is_some_and(|of_source| of_source == checksum)
+    });
+    head.len == source.len && (has_etag || has_checksum)
 }
 
 /// The length of an object that cannot be looked at, because no URL names it. A header names what is copied.

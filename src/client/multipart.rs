@@ -16,6 +16,7 @@ use crate::client::requests::{
     Written, etag_of, is_encrypted, is_md5, is_unknown_feature, object_call, written,
 };
 use crate::client::send_body::Framing;
+use crate::client::sent_part::digest_from_hex;
 use crate::client::source::Source;
 use crate::wire::checksum;
 use crate::wire::copy_source::CopySource;
@@ -145,8 +146,12 @@ impl Endpoint {
                 .header(checksum::header_name(Algorithm::Crc64Nvme), checksum::encode(&whole))
                 .header("x-amz-checksum-type", "FULL_OBJECT");
         }
+        self.complete(address, upload_id, &call).await
+    }
+
+    async fn complete(&self, address: &Address, upload_id: &str, call: &Call) -> Result<Written, Error> {
         let answer = tokio::select! {
-            answer = self.call_checked(&call) => answer?,
+            answer = self.call_checked(call) => answer?,
             gone = self.gone(address, upload_id) => return Err(gone),
         };
         written(&call.doing, "CompleteMultipartUploadResult", &answer)
@@ -248,7 +253,7 @@ impl Endpoint {
         Ok(self.begun(address, &call, &answer, Protection::Md5).await?.id)
     }
 
-    /// Joins copied parts: numbers and ETags.
+    /// Joins copied parts: numbers and ETags. The upload may be gone as for [`Endpoint::complete_upload`].
     pub async fn complete_copy(
         &self,
         address: &Address,
@@ -262,25 +267,18 @@ impl Endpoint {
         let mut call = object_call("complete", Method::POST, address).query("uploadId", upload_id);
         call.idle = COMPLETE_TIMEOUT;
         call.body = Payload::Bytes(xml.finish().into());
-        let answer = self.call_checked(&call).await?;
-        written(&call.doing, "CompleteMultipartUploadResult", &answer)
+        self.complete(address, upload_id, &call).await
     }
 }
 
 /// The ETag of an object joined from these parts, where parts' ETags are MD5s.
-pub fn composite_etag(parts: &[SentPart]) -> Option<String> {
-    let mut bytes = Vec::with_capacity(parts.len() * 16);
-    for part in parts {
-        let md5 = part.etag.as_bytes();
-        if !is_md5(&part.etag) {
-            return None;
-        }
-        for pair in md5.chunks_exact(2) {
-            let text = std::str::from_utf8(pair).expect("hexadecimal digits are ASCII");
-            bytes.push(u8::from_str_radix(text, 16).expect("the digits have been checked"));
-        }
+pub fn composite_etag<'e>(etags: impl ExactSizeIterator<Item = &'e str>) -> Option<String> {
+    let count = etags.len();
+    let mut bytes = Vec::with_capacity(count * 16);
+    for etag in etags {
+        bytes.extend_from_slice(digest_from_hex(etag).filter(|_| is_md5(etag))?.as_bytes());
     }
-    Some(format!("{}-{}", Digest::new(&dovetail_digest::md5(&bytes)).to_hex(), parts.len()))
+    Some(format!("{}-{count}", Digest::new(&dovetail_digest::md5(&bytes)).to_hex()))
 }
 
 /// The CRC-64 of all parts together.
@@ -336,6 +334,10 @@ fn part_list(parts: &[SentPart], protection: Protection) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    fn etags(parts: &[SentPart]) -> impl ExactSizeIterator<Item = &str> {
+        parts.iter().map(|part| part.etag.as_str())
+    }
+
     #[test]
     fn parts_join_to_the_etag_and_the_checksum_of_the_whole() {
         let part = |number: u16, byte: u8| {
@@ -348,9 +350,9 @@ mod tests {
             }
         };
         let parts = [part(1, b'A'), part(2, b'B'), part(3, b'C')];
-        assert_eq!(composite_etag(&parts).unwrap(), "b2add96cc9702bbf4efb0ccdfc6b7747-3");
+        assert_eq!(composite_etag(etags(&parts)).unwrap(), "b2add96cc9702bbf4efb0ccdfc6b7747-3");
         assert_eq!(checksum::encode(&combined(&parts)), "i+6LR0y3eFo=");
         let opaque = SentPart { etag: "not-an-md5".into(), ..parts[0].clone() };
-        assert_eq!(composite_etag(&[opaque]), None);
+        assert_eq!(composite_etag(etags(&[opaque])), None);
     }
 }

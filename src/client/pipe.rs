@@ -140,7 +140,8 @@ async fn complete(
         // Perhaps an earlier Complete worked and its answer was lost.
         Err(error) if error.is_no_such_upload() => {
             let head = endpoint.head_object(address).await?;
-            let same_etag = composite_etag(parts).is_some_and(|etag| etag == head.etag);
+            let same_etag = composite_etag(parts.iter().map(|part| part.etag.as_str()))
+                .is_some_and(|etag| etag == head.etag);
             let same_checksum = upload.protection == Protection::Crc64
                 && head.checksum.is_some_and(|checksum| checksum.digest == combined(parts));
             if head.len == len && (same_etag || same_checksum) {

@@ -106,7 +106,8 @@ impl Upload<'_> {
             head => head?,
         };
         let len: u64 = parts.iter().map(|part| part.len).sum();
-        let same_etag = composite_etag(parts).is_some_and(|etag| etag == head.etag);
+        let same_etag =
+            composite_etag(parts.iter().map(|part| part.etag.as_str())).is_some_and(|etag| etag == head.etag);
         let same_checksum = protection == Protection::Crc64
             && head.checksum.is_some_and(|checksum| {
                 checksum.algorithm == Algorithm::Crc64Nvme && checksum.digest == combined(parts)

@@ -1,5 +1,7 @@
 //! `dovetail cp`: what goes along, and what stays behind when it does not work out.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::command::Machine;
 use super::interrupts::signal;
 use super::proxy::{Fault, Proxy};
@@ -68,6 +70,25 @@ async fn a_large_object_is_copied_with_its_tags_and_an_interrupted_copy_leaves_n
     let tags = gateway.client().send("GET", "/transfers/copy?tagging", &[], "").await.unwrap().expect(200);
     assert_eq!(tags.elements("Key"), ["a b", "c"]);
     assert_eq!(tags.elements("Value"), ["1", ""]);
+
+    // The answer to Complete is lost, and a server that remembers less than this one knows nothing of the upload.
+    let completes = AtomicUsize::new(0);
+    proxy.choose(move |method, target, _| match method == "POST" && target.contains("uploadId=") {
+        true if completes.fetch_add(1, Ordering::SeqCst) == 0 => Fault::DropAnswer,
+        true => Fault::Forgotten,
+        false => Fault::None,
+    });
+    let copied = machine.run(&["cp", "--json", "s3://transfers/large", "s3://transfers/again"]).await;
+    let copied: serde_json::Value = serde_json::from_slice(&copied.expect(0).stdout).unwrap();
+    let head = gateway.client().send("HEAD", "/transfers/again", &[], "").await.unwrap().expect(200);
+    assert_eq!(head.header("etag").unwrap().trim_matches('"'), copied["etag"]);
+    // An object that was there before is none.
+    proxy.choose(|method, target, _| match method == "POST" && target.contains("uploadId=") {
+        true => Fault::Forgotten,
+        false => Fault::None,
+    });
+    let said = machine.run(&["cp", "s3://transfers/large", "s3://transfers/base"]).await.expect(1);
+    said.expect_words("NoSuchUpload");
 
     proxy.choose(|_, target, _| match target.contains("partNumber=2&") {
         true => Fault::KeepAnswer,

@@ -41,6 +41,8 @@ pub enum Fault {
     NoLength,
     /// Answered by the proxy itself: the keys are too old.
     Expired,
+    /// Answered by the proxy itself: there is no such upload.
+    Forgotten,
     /// Answered by the proxy itself: the bucket is in [`MOVED_TO`], at an address that nobody should go to.
     Moved,
 }
@@ -243,13 +245,15 @@ async fn pass_on(
             client.write_all(answer.as_bytes()).await?;
             return cut();
         }
-        Fault::Expired => {
-            let document =
-                "<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>";
-            let head =
-                format!("HTTP/1.1 400 No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", document.len());
-            client.write_all(head.as_bytes()).await?;
-            client.write_all(document.as_bytes()).await?;
+        Fault::Expired | Fault::Forgotten => {
+            let (status, code) =
+                if fault == Fault::Expired { (400, "ExpiredToken") } else { (404, "NoSuchUpload") };
+            let document = format!("<Error><Code>{code}</Code><Message>{fault:?}.</Message></Error>");
+            let head = format!(
+                "HTTP/1.1 {status} No\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                document.len()
+            );
+            client.write_all((head + &document).as_bytes()).await?;
             return cut();
         }
         Fault::Moved => {

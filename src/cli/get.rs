@@ -13,7 +13,8 @@ use super::many::Many;
 use super::transfer::{self, OnStop, Output, Session};
 use super::version::Version;
 use crate::client::address::Address;
-use crate::client::download::{GetOptions, Known, get_file};
+use crate::client::answers::ListedObject;
+use crate::client::download::{GetOptions, Known, get_file, would_get};
 use crate::client::error::Error;
 use crate::client::journal::Header;
 use crate::client::part_file::is_part_name;
@@ -51,7 +52,7 @@ pub struct GetArgs {
     /// Wait for the disk too, so that what was downloaded survives a power cut
     #[arg(long)]
     sync: bool,
-    /// Say what would be downloaded, and do nothing
+    /// Say what would be downloaded, and do nothing; files are compared with objects of their length
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -101,15 +102,20 @@ impl GetArgs {
 
     async fn get_one(&self, session: &Session, source: Address) -> Result<u8, Error> {
         let path = self.target_path(source.file_name());
-        if self.dry_run {
-            transfer::say_would(&self.output, "download", &source, path.display());
-            return Ok(0);
-        }
         let (endpoint, journals, options) =
             (Arc::clone(&session.endpoint), session.journals.clone(), self.options());
         let (is_pipe, memory_len) = (self.target == "-", self.effort.memory);
         let mut many = Many::new(session);
         let what = source.to_string();
+        if self.dry_run {
+            let to = path.display().to_string();
+            let would = async move {
+                let would = would_get(&endpoint, &journals, &source, &path, &options, Known::Nothing).await?;
+                Ok(is_pipe || would)
+            };
+            many.would(&self.output, "download", [(what, to, would)]).await;
+            return Ok(many.finish_said(&self.output));
+        }
         let to = (!is_pipe).then(|| path.display().to_string());
         let download = async move {
             if is_pipe {
@@ -135,46 +141,35 @@ impl GetArgs {
         if folder.exists() && !folder.is_dir() {
             return Err(Error::Usage(format!("{} is no folder", self.target)));
         }
+        let with = || (Arc::clone(&session.endpoint), session.journals.clone(), self.options());
         let mut many = Many::new(session);
         let mut is_empty = true;
         let mut token: Option<String> = None;
         loop {
             let page = session.endpoint.list_objects(source, None, token.as_deref()).await?;
             is_empty &= page.objects.is_empty();
-            for object in page.objects {
-                let address = Address::new(&source.bucket, &object.key);
-                if !object.key.strip_prefix(&source.key).is_some_and(|name| self.filter.takes(name)) {
-                    continue;
+            let wanted = self.wanted(&mut many, source, &folder, page.objects);
+            if self.dry_run {
+                let asked = wanted.into_iter().map(|(address, path, object)| {
+                    let (endpoint, journals, options) = with();
+                    let (what, to) = (address.to_string(), path.display().to_string());
+                    let known = Known::Listed(object);
+                    let would = async move {
+                        would_get(&endpoint, &journals, &address, &path, &options, known).await
+                    };
+                    (what, to, would)
+                });
+                many.would(&self.output, "download", asked).await;
+            } else {
+                for (address, path, object) in wanted {
+                    session.tally.add_file(object.len);
+                    let (endpoint, journals, options) = with();
+                    let (what, to) = (address.to_string(), path.display().to_string());
+                    let known = Known::Listed(object);
+                    let download =
+                        async move { get_file(&endpoint, &journals, &address, &path, &options, known).await };
+                    many.start(what, Some(to), download).await;
                 }
-                // What consoles make to show an empty folder.
-                if object.key.ends_with('/') && object.len == 0 {
-                    continue;
-                }
-                let Some(path) = local_path(&folder, &source.key, &object.key) else {
-                    let reason =
-                        "its key is no path below the folder: get it alone, under a name of your own";
-                    many.failed(&address.to_string(), None, &Error::Incomplete(reason.into()));
-                    continue;
-                };
-                // Where the object without this suffix would come in.
-                if path.file_name().is_some_and(is_part_name) {
-                    let reason = "its name is that of a download under way: get it alone, under another name";
-                    many.failed(&address.to_string(), None, &Error::Incomplete(reason.into()));
-                    continue;
-                }
-                if self.dry_run {
-                    transfer::say_would(&self.output, "download", &address, path.display());
-                    continue;
-                }
-                session.tally.add_file(object.len);
-                let (endpoint, journals, options) =
-                    (Arc::clone(&session.endpoint), session.journals.clone(), self.options());
-                let what = address.to_string();
-                let to = Some(path.display().to_string());
-                let download = async move {
-                    get_file(&endpoint, &journals, &address, &path, &options, Known::Listed(object)).await
-                };
-                many.start(what, to, download).await;
             }
             token = page.next;
             if token.is_none() {
@@ -185,9 +180,43 @@ impl GetArgs {
             return Err(Error::Incomplete(format!("there is nothing in {source}")));
         }
         if self.dry_run {
-            return Ok(many.code());
+            return Ok(many.finish_said(&self.output));
         }
         Ok(many.finish("received").await)
+    }
+
+    /// Which objects of a page are meant, and where each goes. What has no place is told.
+    fn wanted(
+        &self,
+        many: &mut Many<'_>,
+        source: &Address,
+        folder: &Path,
+        page: Vec<ListedObject>,
+    ) -> Vec<(Address, PathBuf, ListedObject)> {
+        let mut wanted = Vec::new();
+        for object in page {
+            let address = Address::new(&source.bucket, &object.key);
+            if !object.key.strip_prefix(&source.key).is_some_and(|name| self.filter.takes(name)) {
+                continue;
+            }
+            // What consoles make to show an empty folder.
+            if object.key.ends_with('/') && object.len == 0 {
+                continue;
+            }
+            let reason = match local_path(folder, &source.key, &object.key) {
+                None => "its key is no path below the folder: get it alone, under a name of your own",
+                // Where the object without this suffix would come in.
+                Some(path) if path.file_name().is_some_and(is_part_name) => {
+                    "its name is that of a download under way: get it alone, under another name"
+                }
+                Some(path) => {
+                    wanted.push((address, path, object));
+                    continue;
+                }
+            };
+            many.failed(&address.to_string(), None, &Error::Incomplete(reason.into()));
+        }
+        wanted
     }
 
     fn target_path(&self, name: &str) -> PathBuf {

@@ -21,7 +21,7 @@ use crate::client::answers::ListedObject;
 use crate::client::error::Error;
 use crate::client::journal::Header;
 use crate::client::pipe::{PipeOptions, put_pipe};
-use crate::client::upload::{Done, PutOptions, Target, put_file};
+use crate::client::upload::{Done, PutOptions, Target, put_file, would_put};
 
 pub const HELP: &str = "\
 Examples:
@@ -56,7 +56,7 @@ pub struct PutArgs {
     /// Upload even what is already there
     #[arg(long)]
     force: bool,
-    /// Say what would be uploaded, and do nothing
+    /// Say what would be uploaded, and do nothing; files are compared with objects of their length, open uploads are not looked at
     #[arg(long)]
     dry_run: bool,
     /// When a pipe fails, keep what has arrived as an open upload instead of aborting it
@@ -157,42 +157,54 @@ impl PutArgs {
         }
         let mut many = Many::new(session);
         failed.iter().for_each(|(what, error)| many.failed(what, None, error));
-        if self.dry_run {
-            jobs.iter().for_each(|job| {
-                transfer::say_would(&self.output, "upload", job.path.display(), &job.address)
-            });
-            return Ok(many.code());
-        }
         jobs.iter().for_each(|job| session.tally.add_file(job.len));
         let listed = self.listed(session, &jobs, &target).await?;
-        for job in jobs {
+        let with = |job: &Job| {
             let target = match &listed {
                 None => Target::Unknown,
                 Some(listed) => listed
                     .get(&job.address.key)
                     .map_or(Target::Absent, |object| Target::Listed(object.clone())),
             };
-            let wanted = comparable(&headers);
-            let mut headers = headers.clone();
-            if let Some(kind) = content_type(&job.path) {
-                headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
-            }
-            let options = PutOptions {
-                part_len: self.effort.part_size,
-                headers,
-                wanted,
-                resume_from_server: self.resume_from_server,
-                always: self.force,
-            };
-            let (endpoint, journals) = (Arc::clone(&session.endpoint), session.journals.clone());
-            let what = job.path.display().to_string();
-            let to = Some(job.address.to_string());
+            let options = self.options_of(job, &headers);
+            (Arc::clone(&session.endpoint), session.journals.clone(), options, target)
+        };
+        if self.dry_run {
+            let asked = jobs.into_iter().map(|job| {
+                let (endpoint, journals, options, target) = with(&job);
+                let (what, to) = (job.path.display().to_string(), job.address.to_string());
+                let would = async move {
+                    would_put(&endpoint, &journals, &job.path, &job.address, &options, target).await
+                };
+                (what, to, would)
+            });
+            many.would(&self.output, "upload", asked).await;
+            return Ok(many.finish_said(&self.output));
+        }
+        for job in jobs {
+            let (endpoint, journals, options, target) = with(&job);
+            let (what, to) = (job.path.display().to_string(), job.address.to_string());
             let upload = async move {
                 put_file(&endpoint, &journals, &job.path, &job.address, &options, target).await
             };
-            many.start(what, to, upload).await;
+            many.start(what, Some(to), upload).await;
         }
         Ok(many.finish("sent").await)
+    }
+
+    fn options_of(&self, job: &Job, headers: &HeaderMap) -> PutOptions {
+        let wanted = comparable(headers);
+        let mut headers = headers.clone();
+        if let Some(kind) = content_type(&job.path) {
+            headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
+        }
+        PutOptions {
+            part_len: self.effort.part_size,
+            headers,
+            wanted,
+            resume_from_server: self.resume_from_server,
+            always: self.force,
+        }
     }
 
     /// What is already under the target, if many files go there and the listing is not much longer than they are.

@@ -31,7 +31,7 @@ pub struct ResumeArgs {
     /// Only the transfers of these files
     #[arg(value_name = "FILE")]
     files: Vec<String>,
-    /// Say what would go on, and do nothing
+    /// Say what would go on, and do nothing; no server is asked whether it still has it, or something newer
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

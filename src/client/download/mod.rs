@@ -78,11 +78,7 @@ pub async fn get_file(
     options: &GetOptions,
     mut known: Known,
 ) -> Result<Done, Error> {
-    let doing = format!("write {}", path.display());
-    let path = std::path::absolute(path).map_err(|error| Error::file(&doing, error))?;
-    let part_path = part_path(&path);
-    let arrived_len = Arc::default();
-    let download = Download { endpoint, journals, options, address, path, part_path, arrived_len };
+    let download = Download::of(endpoint, journals, address, path, options)?;
     for _ in 0..STARTS_MAX {
         // What was known when an object has changed meanwhile is known no more.
         match download.run(std::mem::replace(&mut known, Known::Nothing)).await {
@@ -98,7 +94,46 @@ pub async fn get_file(
     Err(Error::Corrupt { doing: format!("download {address}"), reason })
 }
 
-impl Download<'_> {
+/// Whether [`get_file`] would fetch anything. Reads a file of the object's length to compare them, and changes nothing.
+pub async fn would_get(
+    endpoint: &Arc<Endpoint>,
+    journals: &Journals,
+    address: &Address,
+    path: &Path,
+    options: &GetOptions,
+    known: Known,
+) -> Result<bool, Error> {
+    let download = Download::of(endpoint, journals, address, path, options)?;
+    let is_new = options.always || !download.path.exists();
+    if is_new && !matches!(known, Known::Nothing) {
+        return Ok(true);
+    }
+    let head = download.head(known).await?;
+    Ok(is_new || !download.is_there(&head).await?)
+}
+
+impl<'a> Download<'a> {
+    fn of(
+        endpoint: &'a Arc<Endpoint>,
+        journals: &'a Journals,
+        address: &'a Address,
+        path: &Path,
+        options: &'a GetOptions,
+    ) -> Result<Download<'a>, Error> {
+        let doing = format!("write {}", path.display());
+        let path = std::path::absolute(path).map_err(|error| Error::file(doing, error))?;
+        let part_path = part_path(&path);
+        let arrived_len = Arc::default();
+        Ok(Download { endpoint, journals, options, address, path, part_path, arrived_len })
+    }
+
+    async fn head(&self, known: Known) -> Result<ObjectHead, Error> {
+        match known {
+            Known::Head(head) => Ok(head),
+            _ => self.endpoint.look_at(self.address).await,
+        }
+    }
+
     async fn run(&self, known: Known) -> Result<Done, Error> {
         let journal = match self.journals.open_soon(&self.journal_header()).await? {
             Left::Nothing => None,
@@ -121,10 +156,7 @@ impl Download<'_> {
                 return self.fetch_small(object.len, &object.etag).await;
             }
         }
-        let head = match known {
-            Known::Head(head) => head,
-            _ => self.endpoint.look_at(self.address).await?,
-        };
+        let head = self.head(known).await?;
         if exists && !self.options.always && self.is_there(&head).await? {
             if let Some(journal) = journal {
                 // Nobody needs to go on. A part file that another download is at stays.

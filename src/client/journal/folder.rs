@@ -66,6 +66,11 @@ impl Journals {
         &self.folder
     }
 
+    /// Whether a transfer has a journal, whatever is in it. Blocks.
+    pub fn has(&self, header: &Header) -> bool {
+        self.folder.join(header.file_name()).exists()
+    }
+
     /// The journal of the transfer that `header` names, if there is one. One that makes no sense is set aside, once.
     ///
     /// # Errors

@@ -141,17 +141,21 @@ pub async fn put_file(
     options: &PutOptions,
     target: Target,
 ) -> Result<Done, Error> {
-    let opened = open(endpoint, journals, path, options).await?;
-    let Opened { file, path, identity, bytes, may_have_journal } = opened;
-    // What fits into one small request needs no limits.
-    let plan = match identity.len > ONE_REQUEST_LEN_MAX || options.part_len.is_some() {
-        true => Plan::new(identity.len, options.part_len, endpoint.limits().await)?,
-        false => Plan::new(identity.len, None, &Limits::default())?,
-    };
-    let file = Arc::new(file);
-    let upload =
-        Upload { endpoint, journals, options, address, path, file, identity, bytes, may_have_journal, plan };
-    upload.run(target).await
+    Upload::of(endpoint, journals, path, address, options).await?.run(target).await
+}
+
+/// Whether [`put_file`] would send anything. Reads the file to compare it with an object of its length, and changes nothing.
+pub async fn would_put(
+    endpoint: &Arc<Endpoint>,
+    journals: &Journals,
+    path: &Path,
+    address: &Address,
+    options: &PutOptions,
+    target: Target,
+) -> Result<bool, Error> {
+    let upload = Upload::of(endpoint, journals, path, address, options).await?;
+    let goes_on = upload.may_have_journal && journals.has(&upload.journal_header());
+    Ok(goes_on || upload.already_there(target).await?.is_none())
 }
 
 async fn open(
@@ -184,7 +188,36 @@ async fn open(
     opened.map_err(|error| Error::file(doing, error))
 }
 
-impl Upload<'_> {
+impl<'a> Upload<'a> {
+    async fn of(
+        endpoint: &'a Arc<Endpoint>,
+        journals: &'a Journals,
+        path: &Path,
+        address: &'a Address,
+        options: &'a PutOptions,
+    ) -> Result<Upload<'a>, Error> {
+        let opened = open(endpoint, journals, path, options).await?;
+        let Opened { file, path, identity, bytes, may_have_journal } = opened;
+        // What fits into one small request needs no limits.
+        let plan = match identity.len > ONE_REQUEST_LEN_MAX || options.part_len.is_some() {
+            true => Plan::new(identity.len, options.part_len, endpoint.limits().await)?,
+            false => Plan::new(identity.len, None, &Limits::default())?,
+        };
+        let file = Arc::new(file);
+        Ok(Upload {
+            endpoint,
+            journals,
+            options,
+            address,
+            path,
+            file,
+            identity,
+            bytes,
+            may_have_journal,
+            plan,
+        })
+    }
+
     async fn run(&self, target: Target) -> Result<Done, Error> {
         let left = match self.may_have_journal {
             true => self.journals.open_soon(&self.journal_header()).await?,

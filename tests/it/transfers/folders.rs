@@ -108,3 +108,48 @@ async fn keys_with_dots_for_steps_lead_nowhere_and_have_a_way_out() {
     machine.run(&["rm", "-r", "s3://transfers/a"]).await.expect(0);
     assert_eq!(gateway.client().list("transfers").await.unwrap(), ["up"]);
 }
+
+/// What would be moved and what is there already, as a run that means it would find.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_there_already_would_not_be_moved() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let mut seed = Seed::new(9);
+    std::fs::create_dir(machine.path("tree")).unwrap();
+    for name in 0..12 {
+        machine.file(&format!("tree/{name:02}"), 1000, &mut seed);
+    }
+    machine.file("tree/large", 11 << 20, &mut seed);
+    let said = async |arguments: &[&str], words: &str| {
+        let said = machine.run(&[arguments, &["--dry-run"]].concat()).await.expect(0).expect_words(words);
+        String::from_utf8(said.stdout).unwrap()
+    };
+    const ALL: &str = "s3://transfers/tree";
+    let put = ["put", "-r", "tree", ALL, "--part-size", "5M"];
+    assert_eq!(said(&put, "").await.lines().count(), 13);
+    assert_eq!(gateway.client().list("transfers").await.unwrap(), [""; 0]);
+    machine.run(&put).await.expect(0);
+    assert_eq!(said(&put, "13 files are there already").await, "");
+    assert_eq!(said(&[&put[..], &["--force"]].concat(), "").await.lines().count(), 13);
+    let get = ["get", "-r", ALL, "back"];
+    assert_eq!(said(&get, "").await.lines().count(), 13);
+    assert!(!machine.path("back").exists());
+    machine.run(&get).await.expect(0);
+    assert_eq!(said(&get, "13 files are there already").await, "");
+    // Of the same length, at both ends.
+    machine.file("tree/03", 1000, &mut seed);
+    machine.file("tree/large", 11 << 20, &mut seed);
+    let expected = "would upload tree/03 to s3://transfers/tree/03\n\
+                    would upload tree/large to s3://transfers/tree/large\n";
+    assert_eq!(said(&put, "11 files are there already").await, expected);
+    machine.file("back/05", 1000, &mut seed);
+    let expected = "would download s3://transfers/tree/05 to back/05\n";
+    assert_eq!(said(&get, "12 files are there already").await, expected);
+    let one = "s3://transfers/tree/07";
+    assert_eq!(said(&["put", "tree/07", one], "1 file is there already").await, "");
+    assert_eq!(said(&["get", one, "back/07"], "1 file is there already").await, "");
+    assert_eq!(said(&["get", one, "-"], "").await, format!("would download {one} to -\n"));
+    machine.run(&["get", "s3://transfers/none", "copy", "--dry-run"]).await.expect(1);
+    let described = said(&["put", "tree/07", one, "--metadata", "a=b", "-q"], "").await;
+    assert_eq!(described, format!("would upload tree/07 to {one}\n"));
+}

@@ -221,7 +221,12 @@ impl GetArgs {
 
     fn target_path(&self, name: &str) -> PathBuf {
         let path = PathBuf::from(&self.target);
-        if self.names_folder() { path.join(name) } else { path }
+        let path = if self.names_folder() { path.join(name) } else { path };
+        // A link stands for what it leads to, as where a shell writes: whoever names /dev/stdout does not want to replace it.
+        match path.is_symlink() {
+            true => std::fs::canonicalize(&path).unwrap_or(path),
+            false => path,
+        }
     }
 
     fn names_folder(&self) -> bool {

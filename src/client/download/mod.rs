@@ -104,7 +104,7 @@ pub async fn would_get(
     known: Known,
 ) -> Result<bool, Error> {
     let download = Download::of(endpoint, journals, address, path, options)?;
-    let is_new = options.always || !download.path.exists();
+    let is_new = !download.has_file()? || options.always;
     if is_new && !matches!(known, Known::Nothing) {
         return Ok(true);
     }
@@ -149,7 +149,7 @@ impl<'a> Download<'a> {
             let begun = journal.header.customer_key.as_deref();
             self.endpoint.customer_keys.check_begun_with(begun, self.address)?;
         }
-        let exists = self.path.exists();
+        let exists = self.has_file()?;
         if let (Known::Listed(object), false, None) = (&known, exists, &journal) {
             let plan = Plan::new(object.len, self.options.part_len, &Limits::default());
             if plan.is_ok_and(|plan| plan.count() == 1) {
@@ -250,16 +250,21 @@ impl<'a> Download<'a> {
         })
     }
 
+    /// Whether there is a file, which the object may replace. Nothing else is replaced: no pipe, and no device.
+    fn has_file(&self) -> Result<bool, Error> {
+        match fs::metadata(&self.path) {
+            Ok(metadata) if !metadata.is_file() => {
+                let reason = "it is there and no regular file; `-` prints an object";
+                let error = io::Error::new(io::ErrorKind::AlreadyExists, reason);
+                Err(Error::file(format!("write {}", self.path.display()), error))
+            }
+            found => Ok(found.is_ok()),
+        }
+    }
+
     /// Whether the file is already the object, as far as checksums can tell.
     async fn is_there(&self, head: &ObjectHead) -> Result<bool, Error> {
         let Ok(metadata) = fs::metadata(&self.path) else { return Ok(false) };
-        if !metadata.is_file() {
-            let error = io::Error::new(
-                io::ErrorKind::AlreadyExists,
-                "it is there and no regular file; `-` prints an object",
-            );
-            return Err(Error::file(format!("write {}", self.path.display()), error));
-        }
         if metadata.len() != head.len {
             return Ok(false);
         }

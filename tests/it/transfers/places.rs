@@ -198,3 +198,31 @@ async fn a_command_that_cannot_begin_is_told_to_programs() {
     let summary: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!((&summary["event"], &summary["files"]), (&"summary".into(), &0.into()));
 }
+
+/// A link that is named stands for its file; what is no file stays, whatever is forced.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_a_file_is_replaced() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    let bytes = machine.file("file", 1000, &mut Seed::new(1));
+    machine.run(&["put", "file", TARGET]).await.expect(0);
+    std::fs::write(machine.path("copy"), "old").unwrap();
+    let pipe = std::process::Command::new("mkfifo").arg(machine.path("pipe")).status().unwrap();
+    assert!(pipe.success());
+    for (link, to) in [("to-file", "copy"), ("to-pipe", "pipe"), ("to-nothing", "nothing")] {
+        std::os::unix::fs::symlink(to, machine.path(link)).unwrap();
+    }
+    machine.run(&["get", TARGET, "to-file"]).await.expect(0);
+    assert!(machine.path("to-file").is_symlink());
+    assert!(std::fs::read(machine.path("copy")).unwrap() == bytes);
+    machine.run(&["get", TARGET, "to-nothing"]).await.expect(0);
+    for name in ["pipe", "to-pipe"] {
+        for force in [&[][..], &["--force"], &["--dry-run"]] {
+            let said = machine.run(&[&["get", TARGET, name], force].concat()).await.expect(1);
+            said.expect_words("it is there and no regular file");
+        }
+    }
+    use std::os::unix::fs::FileTypeExt as _;
+    assert!(std::fs::symlink_metadata(machine.path("pipe")).unwrap().file_type().is_fifo());
+    assert!(machine.path("to-pipe").is_symlink());
+}

@@ -21,6 +21,7 @@ use crate::client::requests::ObjectHead;
 use crate::client::sent_part::digest_from_hex;
 use crate::client::sink::Sink;
 use crate::client::tally::Event;
+use crate::client::workers::Permit;
 use crate::wire::checksum::ObjectChecksum;
 
 /// How an object is cut into ranges, and what is known of them.
@@ -28,6 +29,16 @@ struct Cut {
     plan: Plan,
     algorithm: Algorithm,
     checks: Option<Checks>,
+}
+
+/// A range that is there.
+struct Fetched {
+    number: u16,
+    digest: Digest,
+    /// The journal does not know it yet.
+    is_new: bool,
+    /// The next one may come when this one is remembered: no more are lost with this process than are in flight.
+    _permit: Permit,
 }
 
 impl Download<'_> {
@@ -155,18 +166,18 @@ impl Download<'_> {
             let (endpoint, file) = (Arc::clone(self.endpoint), Arc::clone(file));
             let arrived_len = Arc::clone(&self.arrived_len);
             running.push(AbortOnDropHandle::new(self.endpoint.around.tasks.spawn(async move {
-                let _permit = permit;
+                let number = part.number;
                 if let Some(before) = before
                     && is_intact(&endpoint, &file, &range, before).await?
                 {
                     endpoint.tally.keep(part.len);
                     arrived_len.fetch_add(part.len, Ordering::Relaxed);
-                    return Ok((part.number, before, false));
+                    return Ok(Fetched { number, digest: before, is_new: false, _permit: permit });
                 }
                 let (digest, _) = fetch(&endpoint, &range, &Sink::File(file)).await?;
                 endpoint.workers.succeeded(part.len);
                 arrived_len.fetch_add(part.len, Ordering::Relaxed);
-                Ok((part.number, digest, true))
+                Ok(Fetched { number, digest, is_new: true, _permit: permit })
             })));
         }
         while let Some(arrived) = running.next().await {
@@ -179,9 +190,9 @@ impl Download<'_> {
         &self,
         journal: &mut Journal,
         digests: &mut BTreeMap<u16, Digest>,
-        arrived: Result<Result<(u16, Digest, bool), Error>, tokio::task::JoinError>,
+        arrived: Result<Result<Fetched, Error>, tokio::task::JoinError>,
     ) -> Result<(), Error> {
-        let (number, digest, is_new) =
+        let Fetched { number, digest, is_new, _permit } =
             arrived.map_err(|error| self.file_error(io::Error::other(error)))??;
         if is_new {
             let at_ms = self.endpoint.now_ms();

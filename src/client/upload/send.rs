@@ -14,6 +14,7 @@ use crate::client::journal::Entry;
 use crate::client::multipart::{SentPart, combined, composite_etag};
 use crate::client::requests::Written;
 use crate::client::sent_part::PartSender;
+use crate::client::workers::Permit;
 use crate::wire::error_code::ErrorCode;
 
 impl Upload<'_> {
@@ -68,10 +69,9 @@ impl Upload<'_> {
                 listed: session.doubtful.remove(&part.number),
             };
             // Dropped with `running`, so that a failure stops the other parts too.
-            running.push(AbortOnDropHandle::new(self.endpoint.around.tasks.spawn(async move {
-                let _permit = permit;
-                sender.send().await
-            })));
+            running.push(AbortOnDropHandle::new(
+                self.endpoint.around.tasks.spawn(async move { (sender.send().await, permit) }),
+            ));
         }
         while let Some(sent) = running.next().await {
             self.arrived(session, sent)?;
@@ -82,9 +82,12 @@ impl Upload<'_> {
     fn arrived(
         &self,
         session: &mut Session,
-        sent: Result<Result<SentPart, Error>, tokio::task::JoinError>,
+        sent: Result<(Result<SentPart, Error>, Permit), tokio::task::JoinError>,
     ) -> Result<(), Error> {
-        let sent = sent.map_err(|error| Error::file("upload a part", std::io::Error::other(error)))??;
+        // The next part may go when this one is remembered: no more are lost with this process than are in flight.
+        let (sent, _permit) =
+            sent.map_err(|error| Error::file("upload a part", std::io::Error::other(error)))?;
+        let sent = sent?;
         session.journal.record(Entry {
             part: sent.number,
             etag: sent.etag.clone(),

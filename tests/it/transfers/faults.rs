@@ -104,9 +104,9 @@ async fn a_lost_answer_to_complete_is_found_out_about() {
     machine.run(&put).await.expect(3);
     assert_eq!(machine.journals(), 1);
     proxy.choose(|_, _, _| Fault::None);
-    let before = proxy.part_bytes();
+    let before = proxy.part_bytes().await;
     machine.run(&put).await.expect(0);
-    assert_eq!(proxy.part_bytes(), before, "nothing is sent again");
+    assert_eq!(proxy.part_bytes().await, before, "nothing is sent again");
     assert!(object(&gateway, "lost").await == bytes);
     assert_eq!(machine.journals(), 0);
 }

@@ -38,7 +38,7 @@ async fn a_killed_client_sends_again_only_what_was_in_flight() {
             "--patience",
             "30",
         ];
-        let before = proxy.part_bytes();
+        let before = proxy.part_bytes().await;
         let mut kills = 0;
         while kills_left > 0 && kills < 5 {
             let mut child = machine.spawn(&put);
@@ -52,7 +52,7 @@ async fn a_killed_client_sends_again_only_what_was_in_flight() {
             kills_left -= 1;
         }
         machine.run(&put).await.expect(0);
-        let sent = proxy.part_bytes() - before;
+        let sent = proxy.part_bytes().await - before;
         let parts = LEN / PART_LEN + kills * IN_FLIGHT;
         let bound = LEN + kills * IN_FLIGHT * PART_LEN + parts * FRAMING_LEN_MAX;
         assert!(sent <= bound, "{sent} bytes after {kills} kills, at most {bound}");

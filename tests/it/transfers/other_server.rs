@@ -35,9 +35,9 @@ impl Stopped {
 
     /// Goes on, and sends little more than the rest.
     async fn finish(&self, arguments: &[&str]) {
-        let before = self.proxy.part_bytes();
+        let before = self.proxy.part_bytes().await;
         self.machine.run(arguments).await.expect(0);
-        let (sent, rest) = (self.proxy.part_bytes() - before, LEN as u64 - (10 << 20));
+        let (sent, rest) = (self.proxy.part_bytes().await - before, LEN as u64 - (10 << 20));
         assert!((rest..rest + 10_000).contains(&sent), "{sent} bytes were sent, {rest} were missing");
         assert_eq!(self.machine.journals(), 0);
         let answer = reqwest::get(self.server.http("/blobs/key")).await.expect("an answer");
@@ -49,9 +49,9 @@ impl Stopped {
 async fn an_upload_goes_on_by_the_journal() {
     let stopped = Stopped::new().await;
     stopped.finish(&PUT).await;
-    let before = stopped.proxy.part_bytes();
+    let before = stopped.proxy.part_bytes().await;
     stopped.machine.run(&PUT).await.expect(0).expect_words("0 B sent");
-    assert_eq!(stopped.proxy.part_bytes(), before, "what is there whole is not sent");
+    assert_eq!(stopped.proxy.part_bytes().await, before, "what is there whole is not sent");
 }
 
 #[tokio::test(flavor = "multi_thread")]

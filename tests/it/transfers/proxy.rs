@@ -3,6 +3,7 @@
 //! One request at a time on each connection; requests and answers are read whole before they go on, so that a fault
 //! can be put anywhere in them. Every exchange is remembered.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use dovetail::base::tasks::Tasks;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::seed::Seed;
 
@@ -114,6 +116,8 @@ struct Shared {
     chooser: Mutex<Chooser>,
     exchanges: Mutex<Vec<Exchange>>,
     part_bytes: AtomicU64,
+    /// Ports of the clients whose connections have been accepted and are still read.
+    open: watch::Sender<BTreeSet<u16>>,
     /// The key that is too old.
     expired: Mutex<Option<String>>,
 }
@@ -129,12 +133,14 @@ impl Proxy {
             chooser: Mutex::new(Box::new(|_, _, _| Fault::None)),
             exchanges: Mutex::default(),
             part_bytes: AtomicU64::new(0),
+            open: watch::Sender::default(),
             expired: Mutex::default(),
         });
         let tasks = Tasks::new();
         let (own, accepting) = (tasks.clone(), Arc::clone(&shared));
         tasks.spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            while let Ok((client, from)) = listener.accept().await {
+                accepting.open.send_if_modified(|open| open.insert(from.port()));
                 let shared = Arc::clone(&accepting);
                 let stop = own.clone();
                 own.spawn(async move {
@@ -142,6 +148,7 @@ impl Proxy {
                         _ = serve(&shared, client) => {}
                         () = stop.stopping() => {}
                     }
+                    shared.open.send_if_modified(|open| open.remove(&from.port()));
                 });
             }
         });
@@ -174,8 +181,16 @@ impl Proxy {
         self.shared.exchanges.lock().unwrap().clone()
     }
 
-    /// Bytes of all bodies of parts that a client has sent.
-    pub fn part_bytes(&self) -> u64 {
+    /// Bytes of all bodies of parts that clients have sent which have ended since. What such a client had sent is read after its end, too:
+    /// on a loaded machine that takes a while, and would otherwise count for the next one.
+    pub async fn part_bytes(&self) -> u64 {
+        // Connections are accepted in turn: when this one is, all before it have been.
+        let last = TcpStream::connect(self.address).await.expect("the proxy listens");
+        let port = last.local_addr().expect("it is connected").port();
+        let mut open = self.shared.open.subscribe();
+        open.wait_for(|open| open.contains(&port)).await.expect("the proxy is there");
+        drop(last);
+        open.wait_for(BTreeSet::is_empty).await.expect("the proxy is there");
         self.shared.part_bytes.load(Ordering::SeqCst)
     }
 }

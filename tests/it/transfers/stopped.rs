@@ -56,9 +56,9 @@ impl Stopped {
 
     /// Bytes of parts that a command sends.
     pub async fn sent_by(&self, arguments: &[&str], words: &str) -> u64 {
-        let before = self.proxy.part_bytes();
+        let before = self.proxy.part_bytes().await;
         self.machine.run(arguments).await.expect(0).expect_words(words);
-        self.proxy.part_bytes() - before
+        self.proxy.part_bytes().await - before
     }
 
     pub async fn has(&self, bytes: &[u8]) {

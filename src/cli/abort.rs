@@ -8,9 +8,9 @@ use super::connect::Connect;
 use super::deed::Deed;
 use super::transfer::{self, Session};
 use crate::client::address::Address;
+use crate::client::download::part_file::{discard, part_path};
 use crate::client::error::Error;
 use crate::client::journal::{Direction, Header};
-use crate::client::part_file::{discard, part_path};
 use crate::wire::error_code::ErrorCode;
 
 pub const HELP: &str = "\

@@ -20,7 +20,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_types::service_config::ServiceConfigKey;
 
-use crate::client::credentials::{KeySource, Keys};
+use crate::client::endpoint::credentials::{KeySource, Keys};
 use crate::client::error::Error;
 use crate::wire::sigv4::Secret;
 

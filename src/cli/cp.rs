@@ -15,8 +15,8 @@ use super::filter::Filter;
 use super::transfer::{self, Session};
 use super::version::Version;
 use crate::client::address::Address;
-use crate::client::copy;
 use crate::client::error::Error;
+use crate::client::operations::copy;
 
 pub const HELP: &str = "\
 Examples:

@@ -3,8 +3,8 @@
 use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::client::copy::KEPT_HEADERS;
 use crate::client::error::Error;
+use crate::client::operations::copy::KEPT_HEADERS;
 
 /// Headers about an object that a HEAD tells again, besides [`KEPT_HEADERS`].
 const TOLD: [&str; 5] = [

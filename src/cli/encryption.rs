@@ -9,7 +9,7 @@ use clap::Args;
 use clap::builder::PossibleValuesParser;
 use http::{HeaderMap, HeaderValue};
 
-use crate::client::customer_key::CustomerKey;
+use crate::client::endpoint::customer_key::CustomerKey;
 use crate::client::error::Error;
 
 /// A key and white space around it; whatever is longer is none.

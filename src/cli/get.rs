@@ -14,12 +14,12 @@ use super::transfer::{self, OnStop, Output, Session};
 use super::version::Version;
 use crate::client::address::Address;
 use crate::client::answers::ListedObject;
+use crate::client::download::part_file::is_part_name;
+use crate::client::download::print::get_pipe;
+use crate::client::download::sink::RANGE_MEMORY_LEN;
 use crate::client::download::{GetOptions, Known, get_file, would_get};
 use crate::client::error::Error;
 use crate::client::journal::Header;
-use crate::client::part_file::is_part_name;
-use crate::client::print::get_pipe;
-use crate::client::sink::RANGE_MEMORY_LEN;
 use crate::client::upload::Done;
 
 pub const HELP: &str = "\

@@ -9,8 +9,8 @@ use super::connect::Connect;
 use super::transfer::{self, Session, print_line};
 use crate::client::address::Address;
 use crate::client::error::Error;
+use crate::client::operations::versions::ListedVersion;
 use crate::client::progress::size;
-use crate::client::versions::ListedVersion;
 use crate::wire::http_date;
 
 pub const HELP: &str = "\

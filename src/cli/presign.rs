@@ -9,7 +9,7 @@ use super::connect::Connect;
 use super::transfer::{self, print_line};
 use super::version::Version;
 use crate::client::address::Address;
-use crate::client::call::Call;
+use crate::client::endpoint::call::Call;
 use crate::client::error::Error;
 use crate::wire::sigv4::EXPIRES_MAX_S;
 

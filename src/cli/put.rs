@@ -20,7 +20,7 @@ use crate::client::address::Address;
 use crate::client::answers::ListedObject;
 use crate::client::error::Error;
 use crate::client::journal::Header;
-use crate::client::pipe::{PipeOptions, put_pipe};
+use crate::client::upload::pipe::{PipeOptions, put_pipe};
 use crate::client::upload::{Done, PutOptions, Target, put_file, would_put};
 
 pub const HELP: &str = "\

@@ -7,8 +7,8 @@ use clap::{Args, Subcommand};
 
 use super::connect::Connect;
 use super::transfer::{self, print_line};
-use crate::client::administration::{NewUser, UserEntry};
 use crate::client::error::Error;
+use crate::client::operations::administration::{NewUser, UserEntry};
 
 pub const HELP: &str = "\
 Examples:

@@ -5,8 +5,8 @@ use std::time::Duration;
 use dovetail_digest::{Algorithm, Digest};
 use http::HeaderMap;
 
+use crate::client::endpoint::regions::region_of_host;
 use crate::client::error::{Error, Refusal};
-use crate::client::regions::region_of_host;
 use crate::wire::xml::{Document, Element, Malformed};
 use crate::wire::{checksum, etag, http_date, percent};
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
 use crate::client::journal::{Direction, Header};
-use crate::client::requests::ObjectHead;
+use crate::client::operations::requests::ObjectHead;
 use crate::client::same::has_bytes_of;
 use crate::client::source::Source;
 

@@ -10,9 +10,9 @@ use crate::client::address::Address;
 use crate::client::answers::ListedPart;
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
-use crate::client::multipart::composite_etag;
+use crate::client::operations::multipart::composite_etag;
+use crate::client::operations::requests::{ObjectHead, is_encrypted};
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::{ObjectHead, is_encrypted};
 use crate::client::source::Source;
 
 /// How long the parts are that clients make, in MiB: AWS's SDKs and aws-cli (8), rclone (5), s3cmd (15), MinIO's (16, as ours), s5cmd

@@ -6,7 +6,13 @@
 //! it has against these digests, because what a power cut did to the file is not in the journal. The file gets its
 //! name only when it is whole and its checksum is the object's.
 
+pub mod disk_pace;
+pub mod fetch;
+pub mod folders;
+pub mod part_file;
+pub mod print;
 mod ranges;
+pub mod sink;
 
 use std::fs;
 use std::io;
@@ -19,18 +25,18 @@ use dovetail_digest::{Algorithm, Digest};
 
 use crate::client::address::Address;
 use crate::client::answers::ListedObject;
+use crate::client::download::fetch::{Range, fetch};
+use crate::client::download::part_file::{PartFile, discard, part_path};
+use crate::client::download::sink::{Gathered, Sink, lock};
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
-use crate::client::fetch::{Range, fetch};
 use crate::client::journal::{Direction, Header, Journal, Journals, Left};
-use crate::client::part_file::{PartFile, discard, part_path};
+use crate::client::operations::requests::ObjectHead;
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::ObjectHead;
 use crate::client::same::has_bytes_of;
-use crate::client::sent_part::checksum_text;
-use crate::client::sink::{Gathered, Sink, lock};
 use crate::client::source::Source;
 use crate::client::upload::Done;
+use crate::client::upload::sent_part::checksum_text;
 use crate::wire::limits::Limits;
 
 /// An object that changes this often while it is downloaded is not going to stand still.

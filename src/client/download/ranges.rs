@@ -12,15 +12,15 @@ use futures::stream::FuturesUnordered;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Done, Download, done, whole_source};
+use crate::client::download::fetch::{Checks, Range, fetch, is_intact};
+use crate::client::download::part_file::PartFile;
+use crate::client::download::sink::Sink;
 use crate::client::error::Error;
-use crate::client::fetch::{Checks, Range, fetch, is_intact};
 use crate::client::journal::{Entry, Header, Journal};
-use crate::client::part_file::PartFile;
+use crate::client::operations::requests::ObjectHead;
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::ObjectHead;
-use crate::client::sent_part::digest_from_hex;
-use crate::client::sink::Sink;
 use crate::client::tally::Event;
+use crate::client::upload::sent_part::digest_from_hex;
 use crate::client::workers::Permit;
 use crate::wire::checksum::ObjectChecksum;
 

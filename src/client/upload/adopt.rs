@@ -11,9 +11,9 @@ use crate::client::endpoint::Protection;
 use crate::client::error::Error;
 use crate::client::identity::Change;
 use crate::client::journal::{Damaged, Journal};
-use crate::client::multipart::{NewUpload, SentPart};
+use crate::client::operations::multipart::{NewUpload, SentPart};
 use crate::client::plan::Plan;
-use crate::client::sent_part::{remembered, sent_before};
+use crate::client::upload::sent_part::{remembered, sent_before};
 
 /// So many open uploads of one key are named.
 const TOLD_MAX: usize = 3;

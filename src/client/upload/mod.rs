@@ -11,8 +11,10 @@
 //! cheaper than sending it. A forgotten upload and a changed file start over, and say so.
 
 mod adopt;
+pub mod pipe;
 mod present;
 mod send;
+pub mod sent_part;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -30,9 +32,9 @@ use crate::client::endpoint::Endpoint;
 use crate::client::error::{Class, Error};
 use crate::client::identity::FileIdentity;
 use crate::client::journal::{Direction, Header, Journal, Journals, Left};
-use crate::client::multipart::{NewUpload, SentPart};
+use crate::client::operations::multipart::{NewUpload, SentPart};
+use crate::client::operations::requests::Written;
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::Written;
 use crate::client::source::Source;
 use crate::client::tally::Event;
 use crate::wire::limits::Limits;

@@ -6,8 +6,8 @@ use http::HeaderMap;
 use super::{Done, Target, Upload};
 use crate::client::answers::ListedObject;
 use crate::client::error::Error;
+use crate::client::operations::requests::{Written, is_md5};
 use crate::client::plan::Part;
-use crate::client::requests::{Written, is_md5};
 use crate::client::same::has_bytes_of;
 
 impl Upload<'_> {

@@ -11,9 +11,9 @@ use super::{Session, Upload};
 use crate::client::endpoint::Protection;
 use crate::client::error::Error;
 use crate::client::journal::Entry;
-use crate::client::multipart::{SentPart, combined, composite_etag};
-use crate::client::requests::Written;
-use crate::client::sent_part::PartSender;
+use crate::client::operations::multipart::{SentPart, combined, composite_etag};
+use crate::client::operations::requests::Written;
+use crate::client::upload::sent_part::PartSender;
 use crate::client::workers::Permit;
 use crate::wire::error_code::ErrorCode;
 

@@ -22,7 +22,7 @@ use rustix::fs::{FallocateFlags, OFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::base::memory::ALIGNMENT;
-use crate::client::disk_pace::DiskPace;
+use crate::client::download::disk_pace::DiskPace;
 use crate::wire::sigv4::sha256_hex;
 
 const SUFFIX: &str = ".dovetail-part";

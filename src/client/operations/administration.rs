@@ -2,8 +2,8 @@
 //!
 //! They are sent once and never again on their own: a repeated request for a key would leave a key that nobody knows of.
 
-use crate::client::call::{Answer, Call, Payload};
 use crate::client::endpoint::Endpoint;
+use crate::client::endpoint::call::{Answer, Call, Payload};
 use crate::client::error::Error;
 use http::Method;
 use serde::{Deserialize, Serialize};

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::base::tasks::Tasks;
 use crate::client::chunks::{Chunk, Chunks};
-use crate::client::part_file::PartFile;
+use crate::client::download::part_file::PartFile;
 
 /// Bytes of a write. With a quarter of it a disk is nearly as fast, but more threads are woken.
 pub const WRITE_LEN: usize = 1 << 20;
@@ -132,7 +132,7 @@ pub fn lock(gathered: &Gathered) -> MutexGuard<'_, Vec<Bytes>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::client::part_file::DIRECT_LEN_MIN;
+    use crate::client::download::part_file::DIRECT_LEN_MIN;
     use std::path::Path;
 
     /// Ranges that begin and end anywhere, in pieces of any length, into files that are written past the page cache and that are not.

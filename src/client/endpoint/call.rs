@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::client::address::Address;
-use crate::client::connection::IDLE_TIMEOUT;
-use crate::client::send_body::Framing;
+use crate::client::endpoint::connection::IDLE_TIMEOUT;
+use crate::client::endpoint::send_body::Framing;
 use crate::client::source::Source;
 use crate::wire::percent;
 

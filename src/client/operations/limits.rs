@@ -12,7 +12,7 @@ use reqwest::header::{CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 use serde::{Deserialize, Serialize};
 
 use crate::client::endpoint::{Endpoint, Protection};
-use crate::client::sent_part::digest_from_hex;
+use crate::client::upload::sent_part::digest_from_hex;
 use crate::wire::limits::{Limits, PATH};
 use crate::wire::sigv4::sha256_hex;
 

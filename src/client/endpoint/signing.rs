@@ -5,13 +5,13 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Method, header};
 use reqwest::Url;
 
-use crate::client::call::{Call, Payload};
-use crate::client::credentials::Keys;
-use crate::client::customer_key::CustomerKeys;
 use crate::client::endpoint::Endpoint;
+use crate::client::endpoint::call::{Call, Payload};
+use crate::client::endpoint::credentials::Keys;
+use crate::client::endpoint::customer_key::CustomerKeys;
+use crate::client::endpoint::regions::host_in;
+use crate::client::endpoint::send_body::{Framing, Outcome, framed_len, send_body};
 use crate::client::error::Error;
-use crate::client::regions::host_in;
-use crate::client::send_body::{Framing, Outcome, framed_len, send_body};
 use crate::client::tally::Meter;
 use crate::wire::percent;
 use crate::wire::sigv4::{PayloadKind, Signer};
@@ -191,8 +191,8 @@ mod tests {
     use super::*;
     use crate::base::clock::Clock;
     use crate::base::tasks::Tasks;
-    use crate::client::credentials::{Anonymous, Credentials};
     use crate::client::endpoint::Settings;
+    use crate::client::endpoint::credentials::{Anonymous, Credentials};
     use crate::client::tally::Tally;
     use std::time::Duration;
 

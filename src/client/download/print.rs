@@ -9,13 +9,13 @@ use futures::StreamExt as _;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::client::address::Address;
+use crate::client::download::fetch::{Range, fetch};
+use crate::client::download::sink::{Gathered, Sink, lock};
 use crate::client::download::{GetOptions, done};
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
-use crate::client::fetch::{Range, fetch};
+use crate::client::operations::requests::ObjectHead;
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::ObjectHead;
-use crate::client::sink::{Gathered, Sink, lock};
 use crate::client::upload::Done;
 use crate::wire::limits::Limits;
 

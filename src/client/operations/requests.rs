@@ -1,5 +1,5 @@
 //! S3's operations on objects and buckets as the client uses them, each with its retries. Those of multipart uploads are
-//! in [`multipart`](crate::client::multipart).
+//! in [`multipart`](crate::client::operations::multipart).
 
 use bytes::Bytes;
 use dovetail_digest::{Algorithm, Digest};
@@ -7,13 +7,13 @@ use http::{HeaderMap, Method};
 
 use crate::client::address::Address;
 use crate::client::answers::{self, ListedPart, ObjectPage};
-use crate::client::call::{Answer, Call, Payload};
-use crate::client::connection::COMPLETE_TIMEOUT;
+use crate::client::endpoint::call::{Answer, Call, Payload};
+use crate::client::endpoint::connection::COMPLETE_TIMEOUT;
+use crate::client::endpoint::send_body::Framing;
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::Error;
-use crate::client::send_body::Framing;
-use crate::client::sent_part::digest_from_hex;
 use crate::client::source::Source;
+use crate::client::upload::sent_part::digest_from_hex;
 use crate::wire::checksum::{self, ObjectChecksum};
 use crate::wire::copy_source::CopySource;
 use crate::wire::error_code::ErrorCode;

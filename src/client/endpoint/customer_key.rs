@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::client::address::Address;
-use crate::client::call::Call;
+use crate::client::endpoint::call::Call;
 use crate::client::error::Error;
 use crate::wire::customer_key::{COPY_SOURCE, KeyHeaders, OWN};
 use crate::wire::sigv4::sha256_hex;

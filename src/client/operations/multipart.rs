@@ -7,17 +7,17 @@ use http::{HeaderMap, Method};
 
 use crate::client::address::Address;
 use crate::client::answers::{self, ListedPart, OpenUpload, PartPage, UploadPage};
-use crate::client::call::{Answer, Call, Payload};
-use crate::client::connection::COMPLETE_TIMEOUT;
+use crate::client::endpoint::call::{Answer, Call, Payload};
+use crate::client::endpoint::connection::COMPLETE_TIMEOUT;
+use crate::client::endpoint::send_body::Framing;
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::Error;
-use crate::client::plan::Part;
-use crate::client::requests::{
+use crate::client::operations::requests::{
     Written, etag_of, is_encrypted, is_md5, is_unknown_feature, object_call, written,
 };
-use crate::client::send_body::Framing;
-use crate::client::sent_part::digest_from_hex;
+use crate::client::plan::Part;
 use crate::client::source::Source;
+use crate::client::upload::sent_part::digest_from_hex;
 use crate::wire::checksum;
 use crate::wire::copy_source::CopySource;
 use crate::wire::etag;

@@ -9,9 +9,9 @@ use crate::client::answers::ListedPart;
 use crate::client::endpoint::{Endpoint, Protection};
 use crate::client::error::Error;
 use crate::client::journal::Entry;
-use crate::client::multipart::{NewUpload, SentPart};
+use crate::client::operations::multipart::{NewUpload, SentPart};
+use crate::client::operations::requests::is_md5;
 use crate::client::plan::{Part, Plan};
-use crate::client::requests::is_md5;
 use crate::client::source::Source;
 use crate::wire::checksum;
 

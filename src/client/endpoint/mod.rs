@@ -3,6 +3,15 @@
 //! [`Endpoint::call`] is a whole exchange with retries. [`Endpoint::open`] is one attempt that ends with the answer's
 //! headers, for whoever streams the body and retries itself with [`Attempts`].
 
+pub mod call;
+pub mod connection;
+pub mod credentials;
+pub mod customer_key;
+pub mod regions;
+pub mod retry;
+pub mod send_body;
+mod signing;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -16,18 +25,18 @@ use tokio::sync::OnceCell;
 use crate::base::clock::Clock;
 use crate::base::tasks::Tasks;
 use crate::client::answers;
-use crate::client::call::{Answer, Call, Payload};
 use crate::client::chunks::{CHUNK_LEN, Chunks};
-use crate::client::connection::{connection_error, http_client, read_answer, watched};
-use crate::client::credentials::Credentials;
-use crate::client::customer_key::CustomerKeys;
+use crate::client::download::folders::Folders;
+use crate::client::download::sink::WRITE_LEN;
+use crate::client::endpoint::call::{Answer, Call, Payload};
+use crate::client::endpoint::connection::{connection_error, http_client, read_answer, watched};
+use crate::client::endpoint::credentials::Credentials;
+use crate::client::endpoint::customer_key::CustomerKeys;
+use crate::client::endpoint::regions::{Learnt, Regions, aws_url, is_aws_host};
+use crate::client::endpoint::retry::{Retry, random_fraction};
+use crate::client::endpoint::send_body::Surroundings;
+use crate::client::endpoint::signing::{Prepared, Signed};
 use crate::client::error::{Class, Error, Refusal};
-use crate::client::folders::Folders;
-use crate::client::regions::{Learnt, Regions, aws_url, is_aws_host};
-use crate::client::retry::{Retry, random_fraction};
-use crate::client::send_body::Surroundings;
-use crate::client::signing::{Prepared, Signed};
-use crate::client::sink::WRITE_LEN;
 use crate::client::source::Source;
 use crate::client::tally::{Event, Meter, Tally};
 use crate::client::throttle::Throttle;

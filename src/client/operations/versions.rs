@@ -4,8 +4,8 @@ use http::Method;
 
 use crate::client::address::Address;
 use crate::client::answers::{add_prefixes, decoded, time};
-use crate::client::call::Call;
 use crate::client::endpoint::Endpoint;
+use crate::client::endpoint::call::Call;
 use crate::client::error::Error;
 use crate::wire::xml::{Document, Element, Malformed};
 

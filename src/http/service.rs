@@ -52,13 +52,18 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         let body = self.watch_body(&parts, incoming);
         let progress = body.progress();
         parts.extensions.insert(self.peer);
+        let (method, uri) = (parts.method.clone(), parts.uri.clone());
         let shared = Arc::clone(&self.shared);
         let activity = Arc::clone(&self.activity);
         Box::pin(async move {
             let answer = answer(shared, Request::from_parts(parts, RequestBody::new(body)));
             let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
                 Ok(response) => response,
-                Err(panic) => after_panic(&*panic),
+                Err(panic) => {
+                    // The path alone: a query may hold a signature.
+                    tracing::error!(%method, path = uri.path(), message = message_of(&*panic), "a request panicked");
+                    after_panic()
+                }
             };
             if !activity.is_multiplexed() && !progress.allows_keep_alive() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
@@ -85,10 +90,12 @@ fn expects_continue(parts: &http::request::Parts) -> bool {
     parts.headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }
 
-fn after_panic(panic: &(dyn std::any::Any + Send)) -> Response<ResponseBody> {
+fn message_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let message = panic.downcast_ref::<&str>().copied();
-    let message = message.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(message = message.unwrap_or("no message"), "a request panicked");
+    message.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+fn after_panic() -> Response<ResponseBody> {
     metrics::PANICS.add(1, &[]);
     let body = Full::default().map_err(|never: Infallible| match never {});
     let mut response = Response::new(ResponseBody::new(body));

@@ -69,10 +69,13 @@ def a_bucket_is_made_and_found():
 
 
 def objects_of_every_size_come_back():
-    for length in (0, 1, 4096, 65535, 65536, 65537, MIB, 9 * MIB + 1):
+    lengths = (0, 1, 4096, 65535, 65536, 65537, MIB, 9 * MIB + 1)
+    # One put after the other: botocore waits for ever when the answer to an empty one leaves the connection open.
+    for length in lengths:
+        put = s3.put_object(Bucket="compat", Key=f"size/{length}", Body=BIG[:length])
+        assert put["ETag"] == '"%s"' % hashlib.md5(BIG[:length]).hexdigest()
+    for length in lengths:
         body = BIG[:length]
-        put = s3.put_object(Bucket="compat", Key=f"size/{length}", Body=body)
-        assert put["ETag"] == '"%s"' % hashlib.md5(body).hexdigest()
         got = s3.get_object(Bucket="compat", Key=f"size/{length}", ChecksumMode="ENABLED")
         assert got["Body"].read() == body and got["ContentLength"] == length
 

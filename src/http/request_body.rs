@@ -40,15 +40,19 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Progress {
     left: AtomicU64,
-    /// The client waits for `100 Continue`, and none was sent because nobody read.
+    /// The client waits for `100 Continue`, and none was sent because nobody read, or because there is nothing to read.
     continue_pending: std::sync::atomic::AtomicBool,
 }
 
 impl Progress {
     /// Whether the connection can serve another request after an answer now. If not, the answer has to say so.
+    ///
+    /// It cannot after an answer to `Expect: 100-continue` that no `100 Continue` came before, and hyper sends none for an
+    /// empty body. botocore (aws-cli, boto3) expects one for those too, and takes the status of such an answer for that of
+    /// the connection's next request as well: it waits until the connection ends, and calls a refused upload a success.
     pub fn allows_keep_alive(&self) -> bool {
         let left = self.left.load(Ordering::Acquire);
-        left == 0 || (left <= KEEP_ALIVE_DRAIN_LEN_MAX && !self.continue_pending.load(Ordering::Acquire))
+        left <= KEEP_ALIVE_DRAIN_LEN_MAX && !self.continue_pending.load(Ordering::Acquire)
     }
 }
 

@@ -42,7 +42,7 @@ impl FileIdentity {
     pub fn of(file: &File) -> io::Result<FileIdentity> {
         let mut buf = vec![0; SAMPLE_LEN as usize];
         FileIdentity::sampled(&file.metadata()?, |offset, len, hasher| {
-            file.read_exact_at(&mut buf[..len], offset)?;
+            read_exact(file, &mut buf[..len], offset)?;
             hasher.update(&buf[..len]);
             Ok(())
         })
@@ -51,13 +51,20 @@ impl FileIdentity {
     /// Reads a whole file, which is small and was `before` just now, with what it is. `None` if it was written to since. Blocks.
     pub fn with_bytes(file: &File, before: &Metadata) -> io::Result<Option<(FileIdentity, Bytes)>> {
         let mut bytes = vec![0; before.len() as usize];
-        file.read_exact_at(&mut bytes, 0)?;
+        read_exact(file, &mut bytes, 0)?;
+        let says_nothing = bytes.is_empty() && file.read_at(&mut [0], 0)? > 0;
         let identity = FileIdentity::sampled(before, |offset, len, hasher| {
             hasher.update(&bytes[offset as usize..offset as usize + len]);
             Ok(())
         })?;
         let after = file.metadata()?;
         let is_same = after.len() == before.len() && modified_ns(&after) == identity.modified_ns;
+        if says_nothing && is_same {
+            // As those of /proc do, which the kernel makes as they are read.
+            return Err(io::Error::other(
+                "it has more bytes than it says; `put -` takes what comes out of it",
+            ));
+        }
         Ok(is_same.then(|| (identity, Bytes::from(bytes))))
     }
 
@@ -98,6 +105,13 @@ impl FileIdentity {
     }
 }
 
+fn read_exact(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    file.read_exact_at(buf, offset).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "it has fewer bytes than it says"),
+        _ => error,
+    })
+}
+
 fn modified_ns(metadata: &Metadata) -> i64 {
     nanoseconds(metadata.mtime(), metadata.mtime_nsec())
 }
@@ -109,6 +123,14 @@ fn nanoseconds(seconds: i64, nanoseconds: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_that_does_not_say_its_length_is_not_empty() {
+        let told = |file: &File| FileIdentity::with_bytes(file, &file.metadata().unwrap());
+        let error = told(&File::open("/proc/self/status").unwrap()).unwrap_err().to_string();
+        assert!(error.contains("more bytes than it says"), "{error}");
+        assert!(told(&tempfile::tempfile().unwrap()).unwrap().unwrap().1.is_empty());
+    }
 
     #[test]
     fn a_file_that_is_read_whole_is_the_same_one() {

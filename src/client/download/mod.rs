@@ -212,7 +212,7 @@ impl<'a> Download<'a> {
             // Those who wait for the disk can wait together.
             let _turn = (!sync).then(|| folders.turn(&path));
             let file = PartFile::create(&part_path, 0)?;
-            let named = file.write_all_at(&bytes, 0).and_then(|_| file.rename(&path, sync));
+            let named = file.write_all_at(&bytes, 0).and_then(|_| file.rename(&path, sync, &folders));
             named.inspect_err(|_| file.remove())
         })
         .await?;
@@ -225,8 +225,7 @@ impl<'a> Download<'a> {
             let (digest, head) = fetch(self.endpoint, range, &Sink::File(Arc::clone(&file))).await?;
             let verified =
                 self.verify(&head, digest, range.algorithm, &whole_source(&file, head.len)).await?;
-            let (file, path, sync) = (Arc::clone(&file), self.path.clone(), self.options.sync);
-            self.blocking(move || file.rename(&path, sync)).await?;
+            self.name(&file).await?;
             Ok((head, digest, verified))
         };
         fetched.await.inspect_err(|_| file.remove())
@@ -278,7 +277,15 @@ impl<'a> Download<'a> {
         let file = fs::File::open(&self.path).map_err(|error| Error::file(&doing, error))?;
         let source =
             Source::File { file: Arc::new(file), path: self.path.as_path().into(), offset: 0, len: head.len };
-        has_bytes_of(self.endpoint, self.address, head, &source, &doing).await
+        Ok(has_bytes_of(self.endpoint, self.address, head, &source, &doing).await?
+            && self.endpoint.folders.keep(&self.path, &metadata))
+    }
+
+    /// Gives the file its name. It is left as it is when that fails.
+    async fn name(&self, file: &Arc<PartFile>) -> Result<(), Error> {
+        let (file, path, sync) = (Arc::clone(file), self.path.clone(), self.options.sync);
+        let folders = self.endpoint.folders.clone();
+        self.blocking(move || file.rename(&path, sync, &folders)).await
     }
 
     async fn create_part_file(&self, len: u64) -> Result<Arc<PartFile>, Error> {

@@ -23,6 +23,7 @@ use rustix::io::Errno;
 
 use crate::base::memory::ALIGNMENT;
 use crate::client::download::disk_pace::DiskPace;
+use crate::client::download::folders::Folders;
 use crate::wire::sigv4::sha256_hex;
 
 const SUFFIX: &str = ".dovetail-part";
@@ -177,11 +178,11 @@ impl PartFile {
     }
 
     /// Gives the file its name. With `sync`, the file and its name survive a power cut when this returns. Blocks.
-    pub fn rename(&self, path: &Path, sync: bool) -> io::Result<()> {
+    pub fn rename(&self, path: &Path, sync: bool, folders: &Folders) -> io::Result<()> {
         if sync {
             self.file.sync_data()?;
         }
-        fs::rename(&self.path, path)?;
+        folders.rename(&self.path, path)?;
         match path.parent() {
             Some(folder) if sync => File::open(folder)?.sync_all(),
             _ => Ok(()),
@@ -245,7 +246,7 @@ mod tests {
             assert_eq!(fs::metadata(&path).unwrap().len(), 10);
             file.write_all_at(b"789", 7).unwrap();
             file.write_all_at(b"0123456", 0).unwrap();
-            file.rename(&name, sync).unwrap();
+            file.rename(&name, sync, &Folders::default()).unwrap();
             assert_eq!(fs::read(&name).unwrap(), b"0123456789");
             assert!(!path.exists());
         }
@@ -267,7 +268,7 @@ mod tests {
             ];
             assert!(others.into_iter().all(|other| is_busy(other.join().unwrap().unwrap_err())));
         });
-        first.rename(&name, false).unwrap();
+        first.rename(&name, false, &Folders::default()).unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"mine");
         let second = PartFile::create(&path, 9).unwrap();
         assert_eq!(fs::read(&name).unwrap(), b"mine", "the name is another file's now");
@@ -299,7 +300,7 @@ mod tests {
             let name = folder.path().join("y".repeat(len));
             let path = part_path(&name);
             assert!(is_part_name(path.file_name().unwrap()) && !is_part_name(name.file_name().unwrap()));
-            PartFile::create(&path, 1).unwrap().rename(&name, false).unwrap();
+            PartFile::create(&path, 1).unwrap().rename(&name, false, &Folders::default()).unwrap();
         }
     }
 

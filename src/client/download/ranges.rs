@@ -70,8 +70,7 @@ impl Download<'_> {
                 return Err(error);
             }
         };
-        let (path, sync) = (self.path.clone(), self.options.sync);
-        self.blocking(move || file.rename(&path, sync)).await?;
+        self.name(&file).await?;
         journal.remove()?;
         Ok(done(&head, Some((cut.algorithm, whole)), verified))
     }

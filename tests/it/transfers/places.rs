@@ -226,3 +226,22 @@ async fn nothing_but_a_file_is_replaced() {
     assert!(std::fs::symlink_metadata(machine.path("pipe")).unwrap().file_type().is_fifo());
     assert!(machine.path("to-pipe").is_symlink());
 }
+
+/// On a file system that knows no case `README` and `readme` would be one; here a link makes two names one.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_objects_never_become_one_file() {
+    let gateway = gateway().await;
+    let machine = Machine::new(&gateway.endpoint());
+    for name in ["a", "b"] {
+        gateway.client().send("PUT", &format!("/{BUCKET}/{name}/file"), &[], name).await.unwrap().expect(200);
+    }
+    std::fs::create_dir_all(machine.path("out/a")).unwrap();
+    std::os::unix::fs::symlink("a", machine.path("out/b")).unwrap();
+    for _ in 0..2 {
+        let said = machine.run(&["get", "-r", "s3://transfers", "out", "--parallel", "1"]).await.expect(1);
+        said.expect_words("1 failed");
+    }
+    machine.run(&["get", "s3://transfers/b/file", "other"]).await.expect(0);
+    assert_eq!(std::fs::read(machine.path("other")).unwrap(), b"b");
+    assert!(!machine.path("out/a/file.dovetail-part").exists());
+}

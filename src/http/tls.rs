@@ -8,6 +8,14 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio_rustls::TlsAcceptor;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::base::clock::Clock;
+use crate::telemetry::metrics;
+
+/// A certificate that expires sooner, and has less than a quarter of its time left, is warned of when it is read: those that are
+/// renewed by themselves have been by then.
+const EXPIRES_SOON_S: i64 = 7 * 86_400;
 
 /// Where a certificate is, as PEM files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +50,27 @@ impl Certificates {
     /// Reads the files anew. After an error the certificate stays what it was.
     pub fn reload(&self) -> Result<(), Error> {
         self.current.store(Arc::new(read(&self.files)?));
+        self.tell_dates();
         Ok(())
+    }
+
+    /// Tells until when the certificate is valid, and logs what is wrong with that. It is used all the same: not every client looks.
+    fn tell_dates(&self) {
+        let (file, current) = (self.files.certificate.display(), self.current.load());
+        let Some((not_before_s, not_after_s)) =
+            current.end_entity_cert().ok().and_then(|leaf| validity(leaf))
+        else {
+            return tracing::warn!(%file, "the dates of the certificate cannot be read");
+        };
+        metrics::TLS_CERTIFICATE_EXPIRES.set(not_after_s as f64, &[]);
+        let (whole_s, left_s) = (not_after_s - not_before_s, not_after_s - Clock::system().now_ms() / 1000);
+        if left_s < 0 {
+            tracing::error!(%file, "the certificate has expired: clients refuse it");
+        } else if left_s > whole_s {
+            tracing::error!(%file, "the certificate is not valid yet: clients refuse it");
+        } else if left_s < EXPIRES_SOON_S.min(whole_s / 4) {
+            tracing::warn!(%file, hours_left = left_s / 3600, "the certificate expires soon");
+        }
     }
 }
 
@@ -70,6 +98,13 @@ fn read(files: &Files) -> Result<CertifiedKey, Error> {
         .map_err(|err| bad(&files.private_key)(format!("it does not fit the certificate: {err}")))
 }
 
+/// The first and the last second of a certificate (RFC 5280, section 4.1.2.5), since the Unix epoch.
+fn validity(certificate: &CertificateDer<'_>) -> Option<(i64, i64)> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    let validity = parsed.validity();
+    Some((validity.not_before.timestamp(), validity.not_after.timestamp()))
+}
+
 /// What a listener needs for TLS.
 pub(super) struct Tls {
     certificates: Arc<Certificates>,
@@ -79,6 +114,7 @@ pub(super) struct Tls {
 impl Tls {
     pub fn load(files: Files) -> Result<Tls, Error> {
         let certificates = Arc::new(Certificates::load(files)?);
+        certificates.tell_dates();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

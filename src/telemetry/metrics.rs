@@ -76,6 +76,8 @@ metrics_table! {
         "Connections that may be open at a time; more wait to be accepted.";
     CONNECTIONS_CUT = Counter "dovetail_connections_cut_total", "connections", ["reason"],
         "Connections ended by the server before the client was done, by reason (header, idle, displaced, stalled_reader, handshake, shutdown).";
+    TLS_CERTIFICATE_EXPIRES = Gauge "dovetail_tls_certificate_expiry_timestamp_seconds", "seconds", [],
+        "When the certificate that new connections get expires, since the Unix epoch. Without TLS it is not there.";
     REQUESTS_IN_FLIGHT = Gauge "dovetail_requests_in_flight", "requests", [],
         "Requests whose answer has not been sent in full.";
     BODY_TIMEOUTS = Counter "dovetail_body_timeouts_total", "requests", ["reason"],

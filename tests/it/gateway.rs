@@ -122,8 +122,17 @@ impl Gateway {
 
     /// SIGTERM, without waiting for what comes of it.
     pub fn terminate(&self) {
+        self.signal(rustix::process::Signal::TERM);
+    }
+
+    /// SIGHUP, for which the gateway reads its certificate again.
+    pub fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(self.child.as_ref().expect("the gateway is running"));
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
+        rustix::process::kill_process(pid, signal).expect("the process is ours");
     }
 
     /// SIGTERM; how the process ended.

@@ -31,7 +31,7 @@ use crate::client::download::sink::{Gathered, Sink, lock};
 use crate::client::endpoint::Endpoint;
 use crate::client::error::Error;
 use crate::client::journal::{Direction, Header, Journal, Journals, Left};
-use crate::client::operations::requests::ObjectHead;
+use crate::client::operations::requests::{ObjectHead, is_md5};
 use crate::client::plan::{Part, Plan};
 use crate::client::same::has_bytes_of;
 use crate::client::source::Source;
@@ -114,6 +114,11 @@ pub async fn would_get(
     if is_new && !matches!(known, Known::Nothing) {
         return Ok(true);
     }
+    if let (Known::Listed(object), false) = (&known, is_new)
+        && download.is_as_listed(object).await?
+    {
+        return Ok(false);
+    }
     let head = download.head(known).await?;
     Ok(is_new || !download.is_there(&head).await?)
 }
@@ -162,16 +167,21 @@ impl<'a> Download<'a> {
                 return self.fetch_small(object.len, &object.etag).await;
             }
         }
+        let may_be_there = exists && !self.options.always;
+        if let (Known::Listed(object), true, None) = (&known, may_be_there, &journal)
+            && self.is_as_listed(object).await?
+        {
+            return Ok(self.was_there(object.len, &object.etag));
+        }
         let head = self.head(known).await?;
-        if exists && !self.options.always && self.is_there(&head).await? {
+        if may_be_there && self.is_there(&head).await? {
             if let Some(journal) = journal {
                 // Nobody needs to go on. A part file that another download is at stays.
                 journal.remove()?;
                 let part_path = self.part_path.clone();
                 let _ = self.blocking(move || discard(&part_path)).await;
             }
-            self.endpoint.tally.keep(head.len);
-            return Ok(Done { was_there: true, kept_len: head.len, ..done(&head, None, true) });
+            return Ok(self.was_there(head.len, &head.etag));
         }
         let plan = Plan::new(head.len, self.options.part_len, &Limits::default())?;
         if plan.count() == 1 {
@@ -269,16 +279,47 @@ impl<'a> Download<'a> {
 
     /// Whether the file is already the object, as far as checksums can tell.
     async fn is_there(&self, head: &ObjectHead) -> Result<bool, Error> {
+        self.is_file_of(head.len, async |file, doing| {
+            has_bytes_of(self.endpoint, self.address, head, file, doing).await
+        })
+        .await
+    }
+
+    /// Whether a small file is already the object because its MD5 is the listed ETag; nothing need be asked then. Any other ETag
+    /// says nothing.
+    async fn is_as_listed(&self, object: &ListedObject) -> Result<bool, Error> {
+        let plan = Plan::new(object.len, self.options.part_len, &Limits::default())?;
+        if plan.count() > 1 || !is_md5(&object.etag) || !self.endpoint.customer_keys.is_empty() {
+            return Ok(false);
+        }
+        self.is_file_of(object.len, async |file, doing| {
+            Ok(self.endpoint.digest(file, Algorithm::Md5, doing).await?.to_hex() == object.etag)
+        })
+        .await
+    }
+
+    /// Whether the file has `len` bytes, the ones that `compare` looks for, and is no other object's of this run.
+    async fn is_file_of(
+        &self,
+        len: u64,
+        compare: impl AsyncFnOnce(&Source, &str) -> Result<bool, Error>,
+    ) -> Result<bool, Error> {
         let Ok(metadata) = fs::metadata(&self.path) else { return Ok(false) };
-        if metadata.len() != head.len {
+        if metadata.len() != len {
             return Ok(false);
         }
         let doing = format!("read {}", self.path.display());
         let file = fs::File::open(&self.path).map_err(|error| Error::file(&doing, error))?;
-        let source =
-            Source::File { file: Arc::new(file), path: self.path.as_path().into(), offset: 0, len: head.len };
-        Ok(has_bytes_of(self.endpoint, self.address, head, &source, &doing).await?
-            && self.endpoint.folders.keep(&self.path, &metadata))
+        let path = self.path.as_path().into();
+        let file = Source::File { file: Arc::new(file), path, offset: 0, len };
+        Ok(compare(&file, &doing).await? && self.endpoint.folders.keep(&self.path, &metadata))
+    }
+
+    /// Nothing has to be done.
+    fn was_there(&self, len: u64, etag: &str) -> Done {
+        self.endpoint.tally.keep(len);
+        let etag = etag.to_owned();
+        Done { len, etag, checksum: None, verified: true, was_there: true, kept_len: len }
     }
 
     /// Gives the file its name. It is left as it is when that fails.

@@ -7,6 +7,8 @@ use crate::client;
 use crate::seed::Seed;
 use crate::socket::{Request, Socket};
 
+const HEADS: &str = r#"dovetail_requests_total{operation="HeadObject",status="2xx"}"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn folders_go_up_and_come_down() {
     let stopped = Stopped::new().await;
@@ -27,9 +29,15 @@ async fn folders_go_up_and_come_down() {
     machine.run(&["put", "-r", "tree", "s3://transfers/up/"]).await.expect(0).expect_words("30 files");
     machine.run(&["put", "-r", "tree", "s3://transfers/up/"]).await.expect(0).expect_words("(0 B sent)");
     machine.run(&["get", "-r", "s3://transfers/up/", "back"]).await.expect(0).expect_words("30 files");
+    let back = |name: &str| machine.path(&name.replacen("tree", "back", 1));
+    let heads = async || stopped.gateway.metric(HEADS).await;
+    let before = heads().await;
+    let (changed, bytes) = &files[0];
+    std::fs::write(back(changed), vec![b'?'; bytes.len()]).unwrap();
+    machine.run(&["get", "-r", "s3://transfers/up/", "back"]).await.expect(0).expect_words("30 files");
+    assert_eq!(heads().await - before, 1.0, "a listed ETag says of the others that they are there");
     for (name, bytes) in files {
-        let back = machine.path(&name.replacen("tree", "back", 1));
-        assert!(std::fs::read(back).unwrap() == bytes, "{name}");
+        assert!(std::fs::read(back(&name)).unwrap() == bytes, "{name}");
     }
     let listed = machine.run(&["ls", "-r", "s3://transfers/up/"]).await.expect(0);
     assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 30);

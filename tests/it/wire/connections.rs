@@ -76,6 +76,66 @@ async fn tls_with_both_protocols_and_nobody_without_it() {
     assert!(gateway.stop().success());
 }
 
+/// A certificate that is valid for some days, counted from today, in PEM files that the gateway is told of.
+fn write_dated(folder: &std::path::Path, days: std::ops::Range<i64>) -> (rcgen::Certificate, i64) {
+    let today = std::time::SystemTime::now();
+    let at = |days: i64| match u64::try_from(days) {
+        Ok(ahead) => today + Duration::from_secs(ahead * 86_400),
+        Err(_) => today - Duration::from_secs(days.unsigned_abs() * 86_400),
+    };
+    let mut wanted = rcgen::CertificateParams::new(["127.0.0.1".to_string()]).unwrap();
+    (wanted.not_before, wanted.not_after) = (at(days.start).into(), at(days.end).into());
+    let key = rcgen::KeyPair::generate().unwrap();
+    let made = wanted.self_signed(&key).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
+    (made, wanted.not_after.unix_timestamp())
+}
+
+/// Nobody else says so before the first client fails: the gateway goes on with such a certificate.
+#[tokio::test]
+async fn a_certificate_with_wrong_dates_is_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut gateway = Gateway::prepare(&[
+        ("DOVETAIL_TLS__CERTIFICATE", &path("cert.pem")),
+        ("DOVETAIL_TLS__PRIVATE_KEY", &path("key.pem")),
+    ]);
+    write_dated(folder.path(), -20..-1);
+    gateway.spawn(&[]);
+    wait_for_log(&mut gateway, "the certificate has expired").await;
+    wait_for_log(&mut gateway, "listening").await;
+    for (days, said) in
+        [(1..20, "the certificate is not valid yet"), (-20..2, "the certificate expires soon")]
+    {
+        write_dated(folder.path(), days);
+        gateway.hang_up();
+        wait_for_log(&mut gateway, said).await;
+    }
+    let (certificate, expires_at_s) = write_dated(folder.path(), -1..20);
+    gateway.hang_up();
+    let client = trusting(&certificate, b"http/1.1").build().unwrap();
+    let url = format!("https://127.0.0.1:{}/_/metrics", gateway.port());
+    let begun = Instant::now();
+    let metrics = loop {
+        match client.get(&url).send().await {
+            Ok(answer) => break answer.text().await.unwrap(),
+            Err(error) => assert!(begun.elapsed() < Duration::from_secs(60), "{error}: {}", gateway.log()),
+        }
+    };
+    let line = format!("dovetail_tls_certificate_expiry_timestamp_seconds {expires_at_s}\n");
+    assert!(metrics.contains(&line), "{metrics}");
+    assert_eq!(gateway.log().matches("/cert.pem").count(), 3, "nothing is wrong with the last one");
+}
+
+async fn wait_for_log(gateway: &mut Gateway, text: &str) {
+    let begun = Instant::now();
+    while !gateway.log().contains(text) {
+        assert!(gateway.is_running() && begun.elapsed() < Duration::from_secs(60), "{}", gateway.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn headers_without_end_are_refused() {
     let gateway = with_bucket(&[]).await;

@@ -14,7 +14,7 @@ pub mod print;
 mod ranges;
 pub mod sink;
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,17 +110,20 @@ pub async fn would_get(
     known: Known,
 ) -> Result<bool, Error> {
     let download = Download::of(endpoint, journals, address, path, options)?;
-    let is_new = !download.has_file()? || options.always;
-    if is_new && !matches!(known, Known::Nothing) {
+    let Some(file) = download.file()?.filter(|_| !options.always) else {
+        // Whoever was listed is there to be fetched.
+        if matches!(known, Known::Nothing) {
+            download.head(known).await?;
+        }
         return Ok(true);
-    }
-    if let (Known::Listed(object), false) = (&known, is_new)
-        && download.is_as_listed(object).await?
+    };
+    if let Known::Listed(object) = &known
+        && download.is_as_listed(object, &file).await?
     {
         return Ok(false);
     }
     let head = download.head(known).await?;
-    Ok(is_new || !download.is_there(&head).await?)
+    Ok(!download.is_there(&head, &file).await?)
 }
 
 impl<'a> Download<'a> {
@@ -160,21 +163,23 @@ impl<'a> Download<'a> {
             let begun = journal.header.customer_key.as_deref();
             self.endpoint.customer_keys.check_begun_with(begun, self.address)?;
         }
-        let exists = self.has_file()?;
-        if let (Known::Listed(object), false, None) = (&known, exists, &journal) {
-            let plan = Plan::new(object.len, self.options.part_len, &Limits::default());
-            if plan.is_ok_and(|plan| plan.count() == 1) {
-                return self.fetch_small(object.len, &object.etag).await;
+        let file = self.file()?.filter(|_| !self.options.always);
+        if let (Known::Listed(object), None) = (&known, &journal)
+            && self.is_one_request(object.len)
+        {
+            match &file {
+                Some(file) if file.len() == object.len => {
+                    if self.is_as_listed(object, file).await? {
+                        return Ok(self.was_there(object.len, &object.etag));
+                    }
+                }
+                _ => return self.fetch_small(object.len, &object.etag).await,
             }
         }
-        let may_be_there = exists && !self.options.always;
-        if let (Known::Listed(object), true, None) = (&known, may_be_there, &journal)
-            && self.is_as_listed(object).await?
-        {
-            return Ok(self.was_there(object.len, &object.etag));
-        }
         let head = self.head(known).await?;
-        if may_be_there && self.is_there(&head).await? {
+        if let Some(file) = &file
+            && self.is_there(&head, file).await?
+        {
             if let Some(journal) = journal {
                 // Nobody needs to go on. A part file that another download is at stays.
                 journal.remove()?;
@@ -265,35 +270,39 @@ impl<'a> Download<'a> {
         })
     }
 
-    /// Whether there is a file, which the object may replace. Nothing else is replaced: no pipe, and no device.
-    fn has_file(&self) -> Result<bool, Error> {
+    /// The file that the object may replace, if there is one. Nothing else is replaced: no pipe, and no device.
+    fn file(&self) -> Result<Option<Metadata>, Error> {
         match fs::metadata(&self.path) {
             Ok(metadata) if !metadata.is_file() => {
                 let reason = "it is there and no regular file; `-` prints an object";
                 let error = io::Error::new(io::ErrorKind::AlreadyExists, reason);
                 Err(Error::file(format!("write {}", self.path.display()), error))
             }
-            found => Ok(found.is_ok()),
+            found => Ok(found.ok()),
         }
     }
 
+    fn is_one_request(&self, len: u64) -> bool {
+        Plan::new(len, self.options.part_len, &Limits::default()).is_ok_and(|plan| plan.count() == 1)
+    }
+
     /// Whether the file is already the object, as far as checksums can tell.
-    async fn is_there(&self, head: &ObjectHead) -> Result<bool, Error> {
-        self.is_file_of(head.len, async |file, doing| {
-            has_bytes_of(self.endpoint, self.address, head, file, doing).await
+    async fn is_there(&self, head: &ObjectHead, file: &Metadata) -> Result<bool, Error> {
+        self.is_file_of(head.len, file, async |bytes, doing| {
+            has_bytes_of(self.endpoint, self.address, head, bytes, doing).await
         })
         .await
     }
 
     /// Whether a small file is already the object because its MD5 is the listed ETag; nothing need be asked then. Any other ETag
     /// says nothing.
-    async fn is_as_listed(&self, object: &ListedObject) -> Result<bool, Error> {
-        let plan = Plan::new(object.len, self.options.part_len, &Limits::default())?;
-        if plan.count() > 1 || !is_md5(&object.etag) || !self.endpoint.customer_keys.is_empty() {
+    async fn is_as_listed(&self, object: &ListedObject, file: &Metadata) -> Result<bool, Error> {
+        let tells = is_md5(&object.etag) && self.endpoint.customer_keys.is_empty();
+        if !tells || !self.is_one_request(object.len) {
             return Ok(false);
         }
-        self.is_file_of(object.len, async |file, doing| {
-            Ok(self.endpoint.digest(file, Algorithm::Md5, doing).await?.to_hex() == object.etag)
+        self.is_file_of(object.len, file, async |bytes, doing| {
+            Ok(self.endpoint.digest(bytes, Algorithm::Md5, doing).await?.to_hex() == object.etag)
         })
         .await
     }
@@ -302,17 +311,17 @@ impl<'a> Download<'a> {
     async fn is_file_of(
         &self,
         len: u64,
+        metadata: &Metadata,
         compare: impl AsyncFnOnce(&Source, &str) -> Result<bool, Error>,
     ) -> Result<bool, Error> {
-        let Ok(metadata) = fs::metadata(&self.path) else { return Ok(false) };
         if metadata.len() != len {
             return Ok(false);
         }
         let doing = format!("read {}", self.path.display());
         let file = fs::File::open(&self.path).map_err(|error| Error::file(&doing, error))?;
         let path = self.path.as_path().into();
-        let file = Source::File { file: Arc::new(file), path, offset: 0, len };
-        Ok(compare(&file, &doing).await? && self.endpoint.folders.keep(&self.path, &metadata))
+        let bytes = Source::File { file: Arc::new(file), path, offset: 0, len };
+        Ok(compare(&bytes, &doing).await? && self.endpoint.folders.keep(&self.path, metadata))
     }
 
     /// Nothing has to be done.
